@@ -37,7 +37,9 @@ pub enum QueueId {
 }
 
 impl QueueId {
-    /// Returns the queue that a rule's target sends a packet to; `None` if the target is no queue.
+    /// Returns the queue that a rule's target sends a packet to. The plain target QUEUE leads to
+    /// queue 0 on a kernel with numbered queues, and to the queue of a family on other kernels.
+    /// Returns `None` for a target that sets a mark.
     pub(crate) fn of_target(target: Target, packet: &Packet, rules: &Modules) -> Option<Self> {
         let family = packet.family;
         match target {
@@ -58,7 +60,7 @@ impl QueueId {
     }
 
     /// Returns the queue of `ip_queue` or `ip6_queue` that a netlink protocol leads to, loaded or
-    /// not. Returns `None` if it leads to neither.
+    /// not. Returns `None` if it leads to neither, as always on a kernel with numbered queues.
     pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
         if rules.numbered.is_some() {
             return None;
@@ -86,7 +88,7 @@ impl fmt::Display for QueueId {
     }
 }
 
-/// The facts about a packet that its PACKET frame tells.
+/// The facts about a packet that its PACKET frame tells, but for the packet's id and its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketDetails {
     pub(crate) mark: u32,
@@ -102,14 +104,15 @@ pub(crate) struct PacketDetails {
 /// All queues of a kernel. Each keeps an item `T` for each packet that waits in it.
 pub(crate) struct Queues<T> {
     ip_queues: PerFamily<Module<IpQueue<T>>>,
-    /// The queues with numbers, on a kernel that has such queues.
+    /// The queues with numbers. `None` on a kernel that has `ip_queue` instead.
     pub(crate) numbered: Option<nfnetlink::Queues<T>>,
 }
 
 /// The state of a kernel module, with its queue `Q`.
 enum Module<Q> {
     Loaded(Q),
-    /// The module is not loaded. Its queue is kept for the packet ids of the next one.
+    /// The module is not loaded. Its last queue is kept, since the queue of the module's next load
+    /// goes on with its packet ids.
     Unloaded(Q),
     /// The kernel has no such module.
     Absent,
@@ -154,7 +157,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the queues of `ip_queue` and `ip6_queue` whose modules are loaded.
+    /// Returns the queues of `ip_queue` and `ip6_queue` whose modules are loaded, in this order.
     pub(crate) fn loaded(&self) -> impl Iterator<Item = &IpQueue<T>> {
         self.ip_queues.iter().filter_map(|(_, module)| match module {
             Module::Loaded(queue) => Some(queue),
@@ -172,7 +175,7 @@ impl<T> Queues<T> {
     }
 
     /// Unloads the module of a family's queue. Returns the items of the packets that were queued,
-    /// oldest first (EVT-2).
+    /// oldest first (EVT-2). Does nothing and returns none if the module is not loaded.
     pub(crate) fn unload(&mut self, family: Family, records: &mut Records) -> Vec<T> {
         let module = &mut self.ip_queues[family];
         match std::mem::replace(module, Module::Absent) {
@@ -188,7 +191,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Loads the module of a family's queue again, with a new queue, if it was unloaded.
+    /// Loads the module of a family's queue again, with a new queue, if the module was unloaded.
     pub(crate) fn load(&mut self, family: Family, profile: &Profile) {
         let module = &mut self.ip_queues[family];
         *module = match std::mem::replace(module, Module::Absent) {

@@ -26,7 +26,8 @@ pub(crate) struct Slot(Record);
 /// old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
-    /// The number of times that each entry was released, if ids are never reused.
+    /// The number of times that each entry was released, by the entry's index. Empty unless ids are
+    /// never reused.
     generations: Vec<u64>,
     linked: usize,
     /// The number of entries that were ever linked.
@@ -35,7 +36,7 @@ pub(super) struct Entries<T> {
 }
 
 /// The storage of an entry. In a long queue each cache line that a verdict touches is a miss. The
-/// entry fills two lines, and without the alignment it would lie in three.
+/// alignment makes an entry fill two lines, where it would else lie in three.
 #[repr(align(128))]
 struct Node<T> {
     item: Option<T>,
@@ -115,8 +116,8 @@ impl<T> Entries<T> {
         records.free_refused(self.ids.family, slot.0, reusable);
     }
 
-    /// Ends an entry's use for a packet. Returns `true` if there is an id left for another packet
-    /// in this entry.
+    /// Ends an entry's use for a packet. Returns `true` if the entry can get an id for another
+    /// packet.
     fn retire(&mut self, Slot(index): Slot) -> bool {
         if let Some(generation) = self.generations.get_mut(index as usize) {
             *generation += 1;
@@ -124,12 +125,13 @@ impl<T> Entries<T> {
         self.ids.can_hold(self.generation(index))
     }
 
-    /// Returns the number of times that an entry was released; 0 if ids may be reused.
+    /// Returns the number of times that the entry with this index was released; 0 if ids may be
+    /// reused.
     fn generation(&self, index: u32) -> u64 {
         self.generations.get(index as usize).copied().unwrap_or_default()
     }
 
-    /// Returns `true` if the packet in this entry has been queued longest.
+    /// Returns `true` if the packet in this entry has been queued for longer than all others.
     pub(super) fn is_oldest(&self, slot: Slot) -> bool {
         self.in_order().next() == Some(slot)
     }
@@ -159,8 +161,8 @@ impl<T> Entries<T> {
 }
 
 /// The rule that makes a packet id of an entry's index, and the reverse. Ids that are reused are
-/// addresses in an array. Ids that are never reused consist of the entry's generation, its family
-/// and its index.
+/// addresses in an array. An id that is never reused consists of the number of times that the entry
+/// was released, the family, and the entry's index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ids {
     pub(crate) family: Family,
@@ -171,8 +173,8 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Returns the number of the low bits that name the entry in an id that is never reused. The
-    /// bits above them are the entry's generation.
+    /// Returns the number of the low bits of an id that is never reused which tell the family and
+    /// the entry's index. The bits above them tell how many times the entry was released.
     const fn generation_shift(self) -> u32 {
         match self.word {
             WordSize::Four => 24,
@@ -180,8 +182,8 @@ impl Ids {
         }
     }
 
-    /// Returns `true` if an id has enough bits for this generation. An entry beyond them is never
-    /// used again.
+    /// Returns `true` if an id has enough bits for this generation: the number of times that its
+    /// entry was released. An entry that was released more often is never used again.
     const fn can_hold(self, generation: u64) -> bool {
         let bits = match self.word {
             WordSize::Four => 8,

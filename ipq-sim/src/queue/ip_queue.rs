@@ -24,7 +24,7 @@ use ipq_core::wire::{
 };
 use ipq_core::{Errno, Family, Mark, PacketId, PortId, Verdict};
 
-/// The largest copy range, and the length of the longest packet, in bytes.
+/// The largest copy range, in bytes.
 const LONGEST: u32 = 0xffff;
 
 /// The queue of one family, with its peer, its copy mode and its packets.
@@ -55,7 +55,7 @@ pub(crate) struct Status {
     pub(crate) dropped_undelivered: u32,
 }
 
-/// The sender of a message: its socket's port id, and whether its program has `CAP_NET_ADMIN`.
+/// The sender of a message: its socket's port id, and `true` if its program has `CAP_NET_ADMIN`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender {
     pub(crate) port_id: PortId,
@@ -85,12 +85,13 @@ pub(crate) struct Answer<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released<'a> {
     /// The packet's entry. The caller must [take the packet out](IpQueue::take) at once, and [free
-    /// the entry](IpQueue::free) when the packet has gone on. A packet that is queued again so
-    /// takes its new entry first (PKT-9).
+    /// the entry](IpQueue::free) only when the packet has gone on. So a packet that is queued again
+    /// takes its new entry before the old one is free (PKT-9).
     pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
-    /// The verdict's payload, if it replaces the packet (VER-5).
+    /// The bytes that replace the packet's: the verdict's payload (VER-5). `None` leaves the packet
+    /// as it is.
     pub(crate) replacement: Option<&'a [u8]>,
 }
 
@@ -101,10 +102,10 @@ pub(crate) enum Refusal {
     NoListener,
     /// The queue is at its maximum length (PKT-2).
     Full,
-    /// The frame could not be delivered (PKT-3).
+    /// The peer's socket did not take the frame, or no socket has the peer's port id (PKT-3).
     Undeliverable,
-    /// The frame could not be delivered, since no socket has the peer's port id. The caller must
-    /// reset the queue with [`peer_lost`](IpQueue::peer_lost).
+    /// No socket has the peer's port id, on a kernel that notices that only at the next packet. The
+    /// caller must reset the queue with [`peer_lost`](IpQueue::peer_lost).
     PeerLost,
 }
 
@@ -125,8 +126,9 @@ impl<T> IpQueue<T> {
         Self::with_entries(profile, Entries::new(ids))
     }
 
-    /// Returns the new queue of a module that is loaded again. It takes its packet ids where the
-    /// old one stopped, since they come from an allocator of the kernel (PKT-9).
+    /// Returns the new queue of a module that is loaded again: no peer, no packets, and counters at
+    /// 0. It goes on with the packet ids of the old one, since those come from an allocator of the
+    /// kernel (PKT-9).
     pub(crate) fn renewed(self, profile: &Profile) -> Self {
         Self::with_entries(profile, self.entries)
     }
@@ -176,9 +178,10 @@ impl<T> IpQueue<T> {
         self.maximum_length = length;
     }
 
-    /// Offers a packet to the peer: gives it an entry and an id, makes its frame, and calls
-    /// `deliver` with the peer's port id and the frame. Returns the entry, in which the caller must
-    /// [`keep`](Self::keep) the packet's item. Fails if the packet is not queued, with the reason.
+    /// Offers a packet to the peer: gives the packet an entry and an id, and if the queue can take
+    /// it calls `deliver` with the peer's port id and the packet's frame. Returns the entry, in
+    /// which the caller must [`keep`](Self::keep) the packet's item. If the packet is not queued,
+    /// frees the entry and fails with the reason.
     pub(crate) fn offer(
         &mut self,
         details: PacketDetails,
@@ -203,13 +206,16 @@ impl<T> IpQueue<T> {
         self.entries.get(self.entries.find(packet_id)?)
     }
 
-    /// Puts the item of a packet that was [offered](Self::offer) and taken into its entry.
+    /// Puts the item of a packet that [`offer`](Self::offer) accepted into the entry that it
+    /// returned.
     pub(crate) fn keep(&mut self, slot: Slot, item: T) {
         self.entries.link(slot, item);
     }
 
-    /// Checks in the kernel's order if a packet can be queued, and delivers its frame to the peer.
-    /// Counts the packet if it is dropped.
+    /// Checks if a packet can be queued, and delivers its frame to the peer. As the kernel does,
+    /// checks for a full queue before all else, after the check for a peer and a mode, or after the
+    /// delivery. Counts the packet as dropped if the queue is full or the frame can't be delivered,
+    /// but not if there is no listener or the peer is found to be lost.
     fn deliver(
         &mut self,
         metadata: PacketMetadata,
@@ -254,7 +260,8 @@ impl<T> IpQueue<T> {
         !self.is_full(rules)
     }
 
-    /// Returns `true` if the queue has as many packets as its maximum length allows (PKT-2).
+    /// Returns `true` if the queue has at least as many packets as its maximum length allows
+    /// (PKT-2).
     fn is_full(&self, rules: &Queueing) -> bool {
         let maximum = match rules.maximum_length {
             Signedness::Unsigned => i64::from(self.maximum_length),
@@ -273,7 +280,7 @@ impl<T> IpQueue<T> {
     }
 
     /// Returns the number of bytes of a packet that are copied into its frame (PKT-4). `length` is
-    /// the packet's.
+    /// the length of the packet.
     fn copy_length(&self, length: usize, copied: Copied) -> usize {
         let range = self.range as usize;
         match (self.mode, copied) {
@@ -287,7 +294,8 @@ impl<T> IpQueue<T> {
     }
 
     /// Checks a datagram's first message from userspace in the kernel's order, and obeys it (MSG-1
-    /// to MSG-11). Returns what the caller must do: let a packet go on, drop others, answer.
+    /// to MSG-11). Returns what the caller must do: let the packet of a verdict go on, drop packets
+    /// of a flushed queue, and send an answer.
     pub(crate) fn request<'a>(
         &mut self,
         datagram: &'a [u8],
@@ -331,8 +339,9 @@ impl<T> IpQueue<T> {
         outcome
     }
 
-    /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body. Adds the items
-    /// of packets that are dropped to `flushed`. Fails with the error of the answer.
+    /// Checks the capability and the peer (MSG-5, MSG-6), makes the message's port id the peer, and
+    /// then obeys the body. Adds the items of packets that the queue drops to `flushed`. Fails with
+    /// the error number of the answer. The peer stays even if the body is refused (ATT-2).
     fn obey<'a>(
         &mut self,
         header: Header,
@@ -374,9 +383,10 @@ impl<T> IpQueue<T> {
         result
     }
 
-    /// Makes `port_id` the peer if there is none (MSG-6, ATT-2). While there is another peer, the
-    /// kernel's rule decides: EBUSY, or a takeover that may drop queued packets (ATT-3). Returns
-    /// the previous peer.
+    /// Makes `port_id` the peer if there is no other peer (MSG-6, ATT-2). If there is another, the
+    /// kernel's rule decides: fails with EBUSY, or `port_id` takes the queue over (ATT-3). Adds the
+    /// items of packets that a takeover drops to `flushed`. Returns the previous peer; 0 if there
+    /// was none.
     fn attach(
         &mut self,
         port_id: PortId,
@@ -396,8 +406,8 @@ impl<T> IpQueue<T> {
         Ok(std::mem::replace(&mut self.peer, port_id))
     }
 
-    /// Obeys the body of a message whose header was accepted (MSG-7 to MSG-9). Fails with the error
-    /// of the answer.
+    /// Obeys the body of a message whose header and sender were accepted (MSG-7 to MSG-9). Fails
+    /// with the error number of the answer.
     fn obey_body<'a>(
         &mut self,
         message_type: MessageType,
@@ -431,8 +441,8 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Sets the copy mode and the range. Fails with EINVAL for an unknown mode, and on some kernels
-    /// for NONE (MSG-8).
+    /// Sets the copy mode and the range: 0 in modes NONE and META, and in mode PACKET at most
+    /// 65535. Fails with EINVAL for an unknown mode, and on some kernels for NONE (MSG-8).
     fn set_mode(&mut self, request: ModeRequest, rules: &Requests) -> Result<(), Errno> {
         let range = match request.mode {
             CopyMode::None if rules.mode_none == ModeNoneRequest::Refused => return Err(Errno::EINVAL),
@@ -448,8 +458,9 @@ impl<T> IpQueue<T> {
     }
 
     /// Returns the packet that a verdict is for, and the replacement that the verdict brings (VER-1
-    /// to VER-3, VER-5). Fails with EINVAL for a value that is refused, and with ENOENT for an
-    /// unknown packet id. Returns `None` if a seeded fault ignores such an id.
+    /// to VER-3, VER-5). Leaves the packet in the queue. Fails with EINVAL for a value that is
+    /// refused, and with ENOENT for a packet id that no queued packet has. Returns `None` if a
+    /// seeded fault ignores such an id.
     fn judge<'a>(
         &self,
         request: VerdictRequest,
@@ -491,13 +502,14 @@ impl<T> IpQueue<T> {
         self.entries.unlink(slot)
     }
 
-    /// Frees the entry of a packet that a verdict released.
+    /// Frees the entry of a packet that a verdict released, when the packet has gone on.
     pub(crate) fn free(&mut self, slot: Slot, records: &mut Records) {
         self.entries.release(slot, records);
     }
 
-    /// Resets the queue if `port_id`, that of a closed socket, is the peer's. Returns the items of
-    /// the packets that were queued, oldest first (ATT-4).
+    /// Resets the queue if the peer has `port_id`, the port id of a closed socket. Returns the
+    /// items of the packets that were queued, oldest first (ATT-4). Otherwise changes nothing and
+    /// returns none.
     pub(crate) fn socket_closed(&mut self, port_id: PortId, records: &mut Records) -> Vec<T> {
         if self.peer == port_id {
             self.reset(records)
@@ -513,7 +525,7 @@ impl<T> IpQueue<T> {
         self.flush(records)
     }
 
-    /// Takes all packets out. Returns their items, oldest first.
+    /// Takes all packets out and frees their entries. Returns the packets' items, oldest first.
     fn flush(&mut self, records: &mut Records) -> Vec<T> {
         self.entries.take_if(records, |_| true)
     }
@@ -530,14 +542,14 @@ impl<T> IpQueue<T> {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets whose items meet the condition, as when a device goes down (EVT-1).
-    /// Returns the items, oldest first.
+    /// Takes out the packets whose items meet the condition, as when a device goes down (EVT-1),
+    /// and frees their entries. Returns the items, oldest first.
     pub(crate) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(records, condition)
     }
 
-    /// Returns the `NLMSG_ERROR` frame of an answer, and the port id that it goes to (ERR-1 to
-    /// ERR-3).
+    /// Returns the `NLMSG_ERROR` frame of an answer, and the port id that the frame goes to (ERR-1
+    /// to ERR-3).
     pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, rules: Replies) -> (PortId, Datagram) {
         let Answer { errno, header, message } = answer;
         let quote = if errno == Errno(0) {
@@ -575,7 +587,7 @@ impl<T> IpQueue<T> {
     }
 }
 
-/// Returns the fields of a packet's PACKET frame.
+/// Returns the fields of a packet's PACKET frame, which has this packet id.
 fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
     PacketMetadata {
         packet_id,
@@ -592,9 +604,11 @@ fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
 
 /// The outcome of a message that is not answered with an error.
 enum Obeyed<'a> {
-    /// The message is not acknowledged, even if that was asked for (MSG-4).
+    /// The message has no effect and is not acknowledged, even if that was asked for. Only a seeded
+    /// fault treats a message so: one of type PACKET.
     Silently,
-    /// The message is acknowledged, if that was asked for (MSG-10). A verdict releases this packet.
+    /// The message was obeyed, and is acknowledged if that was asked for (MSG-10). A verdict
+    /// releases this packet.
     Successfully(Option<Released<'a>>),
 }
 

@@ -52,8 +52,8 @@ use std::collections::BTreeMap;
 pub struct Queues<T> {
     rules: Rules,
     instances: BTreeMap<u16, Instance<T>>,
-    /// The number of queues that were ever bound. A queue notes it, so that the /proc text can show
-    /// the latest first.
+    /// The number of times that a queue was bound. Each queue notes the number at its binding, so
+    /// that the /proc text can show the latest first.
     bound: u64,
 }
 
@@ -78,8 +78,8 @@ pub struct Sender {
 pub struct Datagram {
     /// The first bytes, or all bytes if there is no payload.
     pub head: ArrayVec<u8, { Datagram::HEAD_BYTES }>,
-    /// The bytes after the head: a packet's, or those of the message that an answer quotes and its
-    /// attributes.
+    /// The bytes after the head: a packet's, or those of the message that an answer quotes and the
+    /// answer's attributes.
     pub payload: Bytes,
     /// The number of bytes that the kernel allocates for the datagram, from which its weight in a
     /// receive buffer follows (NFQ-101).
@@ -139,7 +139,8 @@ impl<T> Queues<T> {
 
     /// Offers a packet to queue `number`. If the queue can take it, calls `deliver` with the
     /// owner's port id and the message about the packet. `deliver` returns `true` if the owner's
-    /// receive buffer took the message.
+    /// receive buffer took the message. Returns whether the packet is queued, and if not why, and
+    /// whether it goes on.
     pub fn offer(
         &mut self,
         number: u16,
@@ -156,14 +157,16 @@ impl<T> Queues<T> {
     }
 
     /// Keeps the caller's item for a packet that was [offered](Self::offer) and queued under `id`.
+    /// Drops the item if nobody has bound the queue.
     pub fn keep(&mut self, number: u16, id: u32, item: T) {
         if let Some(instance) = self.instances.get_mut(&number) {
             instance.keep(id, item);
         }
     }
 
-    /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, each with
-    /// its id, in the order in which they go on.
+    /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, in the
+    /// order in which they go on or are dropped. Each has its id with it, but one that UNBIND takes
+    /// out has 0.
     pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
         if let Some(flaw) = self.rules.flaw() {
             return self.request_with(flaw, request, sender, taken);
@@ -215,7 +218,8 @@ impl<T> Queues<T> {
         self.instances.get(&number)?.listener()
     }
 
-    /// Returns the numbers of the queues that have a listener, in ascending order.
+    /// Returns the numbers of the queues that are bound and whose copy mode is not NONE, in
+    /// ascending order.
     pub fn listened(&self) -> impl Iterator<Item = u16> {
         let listened = self
             .instances
@@ -225,7 +229,8 @@ impl<T> Queues<T> {
     }
 
     /// Returns `true` if a queue is bound and has room for one more packet: neither its maximum
-    /// length nor the table's limit is reached.
+    /// length nor the table's limit is reached. The copy mode, which may be NONE, makes no
+    /// difference.
     #[must_use]
     pub fn has_room(&self, number: u16) -> bool {
         self.instances
@@ -251,7 +256,8 @@ impl<T> Queues<T> {
     }
 
     /// Unbinds the queues that a closed socket's port id owned. Returns the items of the packets in
-    /// them, which are dropped even if a queue fails open (NFQ-7).
+    /// them, which are dropped even if a queue fails open (NFQ-7): queue by queue in the order of
+    /// the /proc text, and oldest first in each.
     pub fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
         let owned = |(number, instance): (&u16, &Instance<T>)| (instance.owner() == port_id).then_some(*number);
         let mut numbers: Vec<u16> = self.instances.iter().filter_map(owned).collect();
@@ -261,7 +267,8 @@ impl<T> Queues<T> {
     }
 
     /// Takes the packets whose items meet the condition out of all queues, without telling the
-    /// owners, as when a device goes down (NFQ-9). Returns the items.
+    /// owners, as when a device goes down (NFQ-9). Returns the items, by the queues' numbers, and
+    /// oldest first in each queue.
     pub fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for instance in self.instances.values_mut() {

@@ -19,9 +19,10 @@ pub(crate) type Record = u32;
 pub(crate) struct Records {
     pools: RecordPools,
     reuse: Reuse,
-    /// The pool of each family. IPv6's is not used on kernels whose families share one.
+    /// The pools by family. IPv6's is not used for entries on kernels whose families share one.
     free: PerFamily<Pool>,
-    /// The records of hooks' notes on queued packets, by the packet's family and entry.
+    /// The records that hold a hook's notes on packets, by the packet's family and its entry's
+    /// record.
     notes: BTreeMap<(Family, Record), Record>,
     /// The records that open sockets hold.
     sockets: BTreeMap<SocketId, Record>,
@@ -63,8 +64,9 @@ impl Records {
         }
     }
 
-    /// Takes a record for a queue entry: the free record that was freed last, or else a new one. On
-    /// kernels whose notes share a pool, takes one for the hook's note before.
+    /// Takes a record for a queue entry: the free one whose turn it is, which is the one that was
+    /// freed last, or else a new one. On kernels whose hooks note something of a queued packet,
+    /// takes a record of IPv4's pool for the note before.
     pub(crate) fn take(&mut self, family: Family) -> Record {
         let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[Family::Ipv4].take());
         let pool = self.entries(family);
@@ -90,8 +92,9 @@ impl Records {
         self.free_note(family, entry);
     }
 
-    /// Frees the records of an entry and its hook's note when a queue is emptied, in the kernel's
-    /// order.
+    /// Frees the record of an entry and the one of its hook's note when the entry's packet is
+    /// dropped without a verdict. The kernel decides which of the two comes first. The entry is
+    /// handed out again only if `reusable` is `true`.
     pub(crate) fn free_flushed(&mut self, family: Family, entry: Record, reusable: bool) {
         match self.pools {
             RecordPools::WithNotes(notes) if notes.flushing == Flushing::EntryFirst => {

@@ -27,8 +27,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const AT_ONCE: usize = 64;
 
 /// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much.
-/// That is room for as many frames as an emulated receive buffer of the default size holds, and for
-/// the longest frame.
+/// The granted size has room for as many frames as an emulated receive buffer of the default size
+/// holds, and for the longest frame.
 const CAPACITY: usize = 128 << 10;
 
 /// An emulated socket of a program: its connection, and the frames on the connection.
@@ -42,8 +42,9 @@ pub(super) struct Frames {
     /// pair, without a connection for notices. `None` for a socket that connected to the server's
     /// path.
     pub(super) given: Option<Given>,
-    /// The allocations, in bytes, of the frames that are on the connection, oldest first. These
-    /// frames are also the first in the emulated receive buffer.
+    /// The allocations, in bytes, of the frames that were put on the connection and that the last
+    /// look did not find read, oldest first. The same frames are the first in the emulated receive
+    /// buffer.
     unread: VecDeque<usize>,
     /// The sum of `unread`, in bytes.
     allocated: usize,
@@ -54,12 +55,13 @@ pub(super) struct Frames {
     pub(super) waits_for: WaitsFor,
     /// `true` if a message came since [`wait_now`](Frames::wait_now) was last called.
     has_spoken: bool,
-    /// `true` if a frame of another sender waits until the program has read the frames on the
-    /// connection.
+    /// `true` if the next frame for the connection is of another sender than `sender`. That frame
+    /// waits until the program has read the frames on the connection.
     pub(super) is_held_back: bool,
     /// `true` if there was an overrun of which the program has not been told.
     pub(super) overran: bool,
-    /// The sender of the frames on the connection, of which the program was told last.
+    /// The sender of the frames on the connection: the one that the last notice named, or the
+    /// kernel if there was no notice.
     pub(super) sender: PortId,
     /// What is known about which frames are unread, should the program close its end now.
     known: Known,
@@ -86,12 +88,12 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Returns 1 if the option of the netlink level is on, and 0 if not.
+    /// Returns 1 if the option of the netlink level with this number is on, and 0 if not.
     pub(super) const fn option(&self, number: i32) -> i32 {
         (self.options >> (number & 31) & 1).cast_signed()
     }
 
-    /// Turns the option of the netlink level on or off.
+    /// Turns the option of the netlink level with this number on or off.
     pub(super) const fn set_option(&mut self, number: i32, on: bool) {
         self.options = self.options & !(1 << (number & 31)) | (on as u32) << (number & 31);
     }
@@ -125,8 +127,8 @@ pub(super) enum WaitsFor {
     /// A message of the program.
     #[default]
     Input,
-    /// Space on the connection, which comes when the program has read most of its frames. The
-    /// program is at work, and its messages do not wake the server.
+    /// Space on the connection, which comes when no more than a quarter of its send buffer is
+    /// unread. The program is at work, and its messages do not wake the server.
     Space,
     /// A message, or space on the connection. The program has much to read, and has sent nothing
     /// since the last wait.
@@ -165,14 +167,17 @@ impl Frames {
         }
     }
 
-    /// Returns the number of frames that are on the connection, without those that were read by the
-    /// last look.
+    /// Returns the number of frames that were put on the connection and that the last
+    /// [`look`](Self::look) did not find read.
     pub(super) fn on_connection(&self) -> usize {
         self.unread.len()
     }
 
-    /// Asks the connection how much the program has read, and removes the frames that were read
-    /// from the emulated receive buffer.
+    /// Asks the connection how many bytes are unread, and removes the frames that the program has
+    /// read from the emulated receive buffer. Notes in `overran` an overrun that was pending there.
+    ///
+    /// Removes nothing if the program has closed its end and it is known which frames were unread
+    /// then: those are gone from the connection as if they had been read.
     pub(super) fn look(&mut self, kernel: &mut Kernel) {
         // When a program closes its end, the frames that it has not read are gone, as if they had
         // been read.
@@ -205,21 +210,22 @@ impl Frames {
         }
     }
 
-    /// Notes that a message came from the program. It is at work, so that it is no longer known
-    /// which frames are unread.
+    /// Notes that a message came from the program. The program is at work then, so that it is no
+    /// longer known which frames are unread.
     pub(super) const fn has_sent(&mut self) {
         self.known = Known::Not;
         self.has_spoken = true;
     }
 
-    /// Returns `true` if so much is unread that the kernel will report space when the program
-    /// reads.
+    /// Returns `true` if more than a quarter of the connection's send buffer is unread, as far as
+    /// the last look tells. Then the kernel reports space when the program has read down to that
+    /// quarter.
     pub(super) const fn has_enough(&self) -> bool {
         self.allocated > self.low_water
     }
 
-    /// Returns the events to wait for now, by how much is unread and whether a message came since
-    /// the last call.
+    /// Returns the events to wait for now. If no more than a quarter of the send buffer is unread:
+    /// a message. If more is unread: space, if a message came since the last call, and else both.
     pub(super) fn wait_now(&mut self) -> WaitsFor {
         let has_spoken = std::mem::take(&mut self.has_spoken);
         match (self.has_enough(), has_spoken) {
@@ -230,8 +236,9 @@ impl Frames {
     }
 
     /// Returns what is known about the unread frames after the program has closed its connection.
-    /// If it has read all of them, removes them from the emulated receive buffer. `reset` says that
-    /// some frames were not read.
+    /// `reset` says that some frames were not read. If `reset` is `false` and the program was not
+    /// seen in a call that may close descriptors, it has read all frames: removes them from the
+    /// emulated receive buffer.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
         if self.known != Known::Not {
             End::Known
@@ -243,9 +250,9 @@ impl Frames {
         }
     }
 
-    /// Discards the next datagrams of the emulated receive buffer as long as they are not the
-    /// kernel's, once the connection is empty. A program with one end of a pair can't be told of
-    /// another sender.
+    /// Once the connection is empty, discards the next datagrams of the emulated receive buffer up
+    /// to the first one of the kernel. For a socket that the launcher gave: its program can't be
+    /// told of another sender.
     pub(super) fn skip_foreign(&mut self, kernel: &mut Kernel) {
         while self.unread.is_empty()
             && kernel
@@ -256,8 +263,9 @@ impl Frames {
         }
     }
 
-    /// Puts frames of the emulated receive buffer on the connection, until it takes no more, none
-    /// is left, or the next one is of another sender.
+    /// Puts frames of the emulated receive buffer on the connection, until the connection takes no
+    /// more, no frame is left, or the next one is of another sender than `sender`. Tells `observer`
+    /// of each frame. Notes in `is_held_back` whether a frame of another sender is next.
     pub(super) fn fill(&mut self, kernel: &Kernel, allocations: &mut Allocations, observer: &mut dyn Observer) {
         let protocol = kernel.netlink_protocol(self.socket);
         loop {
@@ -298,7 +306,8 @@ impl Frames {
     }
 }
 
-/// Sends as many of the frames as the connection takes now, in one call. Returns their number.
+/// Sends as many of the frames as the connection takes now, in one call. Returns the number of
+/// frames that were sent; 0 if the call failed.
 fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
     let mut controls: Vec<_> = frames.iter().map(|_| SendAncillaryBuffer::default()).collect();
     let mut headers: Vec<_> = frames
@@ -315,10 +324,10 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
 }
 
 /// The number of bytes that the system's kernel allocates for a datagram on a Unix socket, measured
-/// once for each length in steps of [`STEP`].
+/// once for each step of [`STEP`] bytes in the datagram's length.
 #[derive(Debug, Default)]
 pub(super) struct Allocations {
-    /// The allocations by the datagram's length, in steps of [`STEP`] bytes, rounded up.
+    /// The allocations, in bytes. The key is the datagram's length divided by [`STEP`], rounded up.
     known: HashMap<usize, usize, FixedState>,
 }
 
@@ -337,7 +346,7 @@ impl Allocations {
 }
 
 /// Sends a datagram of this length on a new pair of Unix sockets, and returns the number of bytes
-/// that the kernel allocated for it.
+/// that the kernel allocated for it. Sends one byte if the length is 0.
 fn measure(length: usize) -> std::io::Result<usize> {
     let (one, _other) = net::socketpair(
         net::AddressFamily::UNIX,

@@ -43,16 +43,17 @@ const CLOSING_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Launched {
     listener: Listener,
-    /// The ids of the program's threads that have made a call.
+    /// The ids of the threads whose calls the listener has reported so far.
     threads: BTreeSet<u32>,
     remarks: Remarks,
-    /// The number in the name that the last socket pair got.
+    /// The number in the name that the newest socket pair got. The next pair gets a name with the
+    /// next number.
     next_name: u32,
     /// The receive calls that are stopped until a datagram comes.
     receiving: Vec<Receiving>,
 }
 
-/// Remarks on calls that were answered otherwise than the program may expect.
+/// The remarks on calls that were answered otherwise than the program may expect, each once.
 pub type Remarks = BTreeSet<Remark>;
 
 /// A remark on calls that were answered otherwise than the program may expect.
@@ -68,8 +69,9 @@ pub enum Remark {
         /// The size of the program's words, in bits.
         bits: u32,
     },
-    /// The program opened a socket for the queue of this family, which the emulated kernel does not
-    /// have. What the program sends there is lost.
+    /// The program asked for a socket for the queue of this family, which the emulated kernel does
+    /// not have. If that kernel opens the socket all the same, what the program sends there is
+    /// lost.
     NoQueue(Family),
     /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have, and
     /// got EPROTONOSUPPORT.
@@ -151,9 +153,9 @@ impl Server {
             .is_some_and(|launched| launched.listener.has_ended())
     }
 
-    /// Returns the ids of the program's processes that made a call or hold an emulated socket.
-    /// Other processes of the program are not known. Returns none if no program was started for
-    /// this server.
+    /// Returns the ids of the program's processes, as far as they are known: those with a living
+    /// thread that made a watched call, and those that hold an emulated socket. Returns none if no
+    /// program was started for this server.
     #[must_use]
     pub fn launched_processes(&self) -> BTreeSet<u32> {
         let Some(launched) = &self.launched else {
@@ -172,9 +174,11 @@ impl Server {
         processes
     }
 
-    /// Returns `true` if the program of this socket waits in a receive call or a poll, and nothing
-    /// that it sent or asked is left to be done. A program that connected to the path always counts
-    /// as waiting.
+    /// Returns `true` if the process that opened this socket waits for input, in a receive call,
+    /// `read`, `poll`, `select` or `epoll_wait`, and no call and no message of any program is left
+    /// to be taken. If that process is gone, or asleep in another call, looks at the processes that
+    /// hold the socket: one of them must wait. Always returns `true` for a socket of a program that
+    /// connected to the path, and for a closed one.
     #[must_use]
     pub fn waits(&self, socket: SocketId) -> bool {
         let given = self.frames().find(|frames| frames.socket == socket);
@@ -197,7 +201,8 @@ impl Server {
         waits && !self.has_message()
     }
 
-    /// Returns `true` if a program has sent a message that has not been taken.
+    /// Returns `true` if a program has sent a message, or closed a connection, and the server has
+    /// not taken notice of it yet.
     fn has_message(&self) -> bool {
         let connections = self.frames().map(|frames| &frames.connection);
         let mut connections: Vec<_> = connections
@@ -216,7 +221,8 @@ impl Server {
     }
 
     /// Answers the calls that the launcher has reported and that were not taken yet. Before each,
-    /// carries out the messages that programs have sent.
+    /// carries out the messages that programs have sent. Stops listening for calls when no process
+    /// of the program is left.
     pub(super) fn answer_calls(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
         // The answers need the rest of the server, so the program's state is taken out meanwhile.
         let Some(mut launched) = self.launched.take() else {
@@ -338,7 +344,8 @@ impl Server {
     }
 
     /// Returns the answer to a call on the emulated socket with this inode. Returns `None` if this
-    /// machine's kernel is to carry out the call, as on any other socket.
+    /// machine's kernel is to carry out the call: for some calls on that socket, and always if no
+    /// emulated socket has the inode.
     fn on_socket(
         &mut self,
         kernel: &mut Kernel,
@@ -360,8 +367,8 @@ impl Server {
         ipq_launcher::holds(call.thread, &inodes)
     }
 
-    /// Returns `true` if any program is to be told of an overrun. Brings the receive buffers of all
-    /// sockets up to date first.
+    /// Returns `true` if the program is to be told of an overrun on any of the sockets that the
+    /// launcher gave to it. Brings the emulated receive buffers of those sockets up to date first.
     fn any_overran(&mut self, kernel: &mut Kernel) -> bool {
         let mut any = false;
         for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
@@ -436,7 +443,8 @@ impl Server {
     }
 
     /// Opens an emulated socket whose connection is a new pair of Unix sockets. Returns the
-    /// program's end of the pair.
+    /// program's end of the pair. Fails with EMFILE if the server has [`MOST_CONNECTIONS`], and
+    /// with EPROTONOSUPPORT if the emulated kernel opens no socket of this protocol.
     fn open_pair(
         &mut self,
         kernel: &mut Kernel,
@@ -477,7 +485,8 @@ impl Server {
 
 impl Launched {
     /// Makes a pair of Unix sockets. Returns the server's end, which has a name that looks like the
-    /// kernel's netlink address, and then the program's end.
+    /// kernel's netlink address, and then the program's end. The program's end is non-blocking if
+    /// `kind` has the flag for that.
     fn pair(&mut self, kind: i32) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
         let pair = || net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (ours, theirs) = pair()?;
@@ -494,9 +503,9 @@ impl Launched {
         }
     }
 
-    /// Returns the inode of the socket that the call's first argument names. Returns `None` if that
-    /// is no socket. If the caller can't be looked into, returns `None` and notes
-    /// [`Remark::Hidden`].
+    /// Returns the inode of the socket that the call's first argument names. Returns `None` if the
+    /// argument names no socket, or if the caller is gone. If the caller can't be looked into,
+    /// returns `None` and notes [`Remark::Hidden`].
     fn socket_inode(&mut self, call: &Call) -> Option<u64> {
         self.listener.socket_inode(call, call.int(0)).unwrap_or_else(|_| {
             self.remarks.insert(Remark::Hidden);
@@ -504,9 +513,10 @@ impl Launched {
         })
     }
 
-    /// Answers a call that opens a file. If the path is that of a queue's file in /proc, gives the
-    /// caller a file with the emulated kernel's text, or fails the call with ENOENT if that kernel
-    /// lacks the file. Otherwise lets the kernel carry out the call.
+    /// Answers a call that opens a file; its argument at `path` points to the file's path. If that
+    /// is the path of a queue's file in /proc, gives the caller a file with the emulated kernel's
+    /// text, or fails the call with ENOENT if the emulated kernel lacks the file. Otherwise lets
+    /// this machine's kernel carry out the call.
     fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
         let Some(file) = self.proc_file(call, path) else {
             return self.listener.proceed(call);
@@ -519,9 +529,10 @@ impl Launched {
         }
     }
 
-    /// Answers a call that asks about a file by its path. If the path is that of a queue's file in
-    /// /proc, answers by `is_there`, or fails the call with ENOENT if the emulated kernel lacks the
-    /// file. Otherwise lets the kernel carry out the call.
+    /// Answers a call that asks about a file; its argument at `path` points to the file's path. If
+    /// that is the path of a queue's file in /proc, answers by `is_there`, or fails the call with
+    /// ENOENT if the emulated kernel lacks the file. Otherwise lets this machine's kernel carry out
+    /// the call.
     fn answer_about_file(
         &mut self,
         kernel: &Kernel,
@@ -543,7 +554,8 @@ impl Launched {
 
     /// Answers a call that gives up a privilege. If the program lacks the privilege that the call
     /// takes, answers with success, notes [`Remark::Pretended`], and does not carry the call out.
-    /// Otherwise lets the kernel carry it out.
+    /// Answers a call that would hide the process with success, without a remark. Lets this
+    /// machine's kernel carry out any other.
     fn answer_privileged(&mut self, call: &Call, privileged: Privileged) -> io::Result<()> {
         let process = Process::of(call.thread).unwrap_or_default();
         let would_fail = match privileged.capability() {
@@ -664,8 +676,8 @@ fn on_socket(
     Ok(Some(0))
 }
 
-/// Returns ENOBUFS if the program is to be told of an overrun, and notes that it was told. Tells
-/// `observer`, too (SOCK-4).
+/// Returns ENOBUFS as an error if the program is to be told of an overrun, and notes that it was
+/// told. Tells `observer`, too (SOCK-4).
 fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), Errno> {
     if std::mem::take(&mut frames.overran) {
         observer.passed(Passed::Overrun);
@@ -675,7 +687,8 @@ fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), 
 }
 
 /// Reads the address to which a call's second argument points. The third argument is the address's
-/// length. Reads no more bytes than a netlink address has.
+/// length. Reads no more bytes than a netlink address has. Fails with EINVAL if the length is
+/// negative, and with EFAULT if the memory can't be read.
 fn address(listener: &Listener, call: &Call) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
     let mut address = vec![0; length.min(calls::ADDRESS_BYTES)];
@@ -726,7 +739,7 @@ fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-/// Sets the send buffer to 4 MiB, as large as the largest emulated one, so that no verdict waits.
+/// Sets the send buffer to twice 4 MiB, more than any emulated one, so that no verdict waits.
 /// Without the privilege for that, it gets as many bytes as the system grants.
 fn enlarge_send_buffer(socket: &OwnedFd) {
     const MOST: usize = 4 << 20;

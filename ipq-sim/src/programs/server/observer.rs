@@ -18,7 +18,8 @@ pub enum Passed<'a> {
 /// The packets that a program had not read when its socket closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// The program had not read these packets, and no others.
+    /// These packets are still queued, and the program had not read their frames. No frame of
+    /// another queued packet was unread.
     Packets(Vec<PacketSerial>),
     /// The program had not read some packets, and it is not known which.
     Unknown {
@@ -34,7 +35,7 @@ pub enum Unread {
 pub trait Observer {
     /// Called when a program that was started for the server opens a socket of this netlink
     /// protocol, while no program has a socket. Returns the kernel that is to replace the present
-    /// one, or `None` to keep it.
+    /// one, or `None` to keep it. By default returns `None`.
     fn kernel_for(&mut self, protocol: i32) -> Option<Kernel> {
         let _ = protocol;
         None
@@ -63,8 +64,8 @@ pub trait Observer {
     /// closed. May change the kernel, for example let packets in.
     fn carried_out(&mut self, _kernel: &mut Kernel) {}
 
-    /// Called when an emulated socket is about to close, with the packets that its program has not
-    /// read.
+    /// Called when an emulated socket is about to close, with the queued packets whose frames its
+    /// program has not read.
     fn unread(&mut self, _unread: Unread) {}
 }
 

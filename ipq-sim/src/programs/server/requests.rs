@@ -33,8 +33,8 @@ impl Granted {
 }
 
 impl Server {
-    /// Accepts one connection that waits at the path. If the system has no descriptor left, or the
-    /// server has [`MOST_CONNECTIONS`], closes the connection.
+    /// Accepts one connection that waits at the path, if one waits. If the system has no descriptor
+    /// or memory left, or the server has [`MOST_CONNECTIONS`], closes the connection.
     pub(super) fn accept(&mut self) -> io::Result<()> {
         let Some(place) = &self.place else {
             return Ok(());

@@ -49,7 +49,10 @@ impl<'m> Answer<'m> {
         self.errno
     }
 
-    /// Returns the datagram that brings the answer to `sender` (NFQ-40 to NFQ-45).
+    /// Returns the datagram that brings the answer to `sender` (NFQ-40 to NFQ-45). An error quotes
+    /// the whole message, an acknowledgement only the message's header. The options of the sender's
+    /// socket may cut the quote of an error to the header, and add attributes that explain the
+    /// answer.
     #[must_use]
     pub fn datagram(&self, sender: Sender) -> Datagram {
         let capped = self.errno.0 == 0 || sender.caps_answers;

@@ -11,9 +11,10 @@ use ipq_core::wire::nfnetlink::HEADER_BYTES;
 pub(super) enum Policy {
     /// The attribute must have at least this number of bytes.
     AtLeast(u8),
-    /// The attribute must have a number of 32 bits.
+    /// The attribute must have at least 4 bytes, of which the first 4 are a number.
     Number,
-    /// The attribute must be empty, or have at least one attribute in it.
+    /// The attribute must be empty, or have at least the 4 bytes with which an attribute in it
+    /// begins.
     Nested,
 }
 
@@ -48,8 +49,8 @@ pub(super) struct Attributes<'m, const N: usize> {
 }
 
 impl<'m, const N: usize> Attributes<'m, N> {
-    /// Reads those attributes of a message whose types are from 1 to `N` - 1. Fails with ERANGE if
-    /// one is shorter than `policies` wants for its type.
+    /// Reads those attributes of a message whose types are from 1 to `N` - 1. Fails with ERANGE and
+    /// a note for the answer if one of them is shorter than `policies` wants for its type.
     pub(super) fn read(message: &'m [u8], policies: &[(u16, Policy)]) -> Result<Self, (Errno, Note)> {
         let mut found = [None; N];
         let mut at = HEADER_BYTES;
@@ -91,7 +92,7 @@ const ERANGE: Errno = Errno(34);
 
 /// Returns the type and the content of the attribute at byte `at` of a message. The type is without
 /// its two flag bits (nested, byte order). Returns `None` if there are too few bytes for the
-/// attribute.
+/// attribute, or if it states a length of less than 4.
 fn attribute_at(message: &[u8], at: usize) -> Option<(u16, &[u8])> {
     let rest = message.get(at..)?;
     let [low, high, kind_low, kind_high] = *rest.first_chunk()?;

@@ -21,8 +21,8 @@ type ConfigAttributes<'m> = Attributes<'m, 6>;
 const FLAGS_END: u32 = 32;
 
 impl<T> Queues<T> {
-    /// Carries out a CONFIG message. Adds the packets that UNBIND drops to `taken`. Returns the
-    /// result, and the note for the answer.
+    /// Carries out a CONFIG message. Adds the packets that UNBIND drops to `taken`, each with 0 as
+    /// its id. Returns the result, and the note for the answer.
     pub(super) fn configure(
         &mut self,
         request: &Request<'_>,
@@ -39,7 +39,10 @@ impl<T> Queues<T> {
     }
 
     /// Does what the attributes say to queue `number`, with the checks in the kernel's order. Adds
-    /// the packets that UNBIND drops to `taken`.
+    /// the packets that UNBIND drops to `taken`. Fails with EPERM if another port id owns the
+    /// queue, with EBUSY for BIND if the queue is bound, and with ENODEV for UNBIND, or for
+    /// settings without BIND, if it is not bound. The commands for an address family always succeed
+    /// and do nothing.
     fn set_up(
         &mut self,
         number: u16,
@@ -87,8 +90,8 @@ impl<T> Queues<T> {
 }
 
 /// Returns the flags that a message sets, and the mask of those that it changes. Returns `None` if
-/// the message has no flags. Fails with EINVAL without a mask, and with EOPNOTSUPP for flags that
-/// this kernel refuses.
+/// the message has no flags. Fails with EINVAL if it has flags and no mask, and with EOPNOTSUPP for
+/// flags that this kernel refuses.
 fn flags(attributes: &ConfigAttributes<'_>, rules: &Rules) -> Result<Option<(u32, u32)>, Errno> {
     let Some(flags) = attributes.number(attribute::CONFIG_FLAGS) else {
         return Ok(None);

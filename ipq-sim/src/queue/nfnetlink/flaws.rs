@@ -83,7 +83,8 @@ pub(crate) enum Flaw {
     SequenceLost,
     /// Errors quote only the message's header (NFQ-42).
     ErrorsCut,
-    /// Answers that quote only the header are without the flag that says so (NFQ-43).
+    /// Answers are without the two flags that say that they quote only the header (NFQ-43) or have
+    /// attributes.
     CappedUnsaid,
     /// The option `NETLINK_EXT_ACK` has no effect (NFQ-44).
     ExtAckIgnored,
@@ -184,7 +185,8 @@ fn command_of(message: &[u8]) -> Option<u8> {
 
 impl Flaw {
     /// Returns what the flaw makes of a datagram before its messages are gone through: all of it, a
-    /// part, or a changed copy. Changes the facts about the sender if the flaw is one of those.
+    /// part, or a changed copy. Two flaws change `sender` instead: one gives it `CAP_NET_ADMIN`,
+    /// the other takes its option `NETLINK_EXT_ACK` away.
     pub(crate) fn spoil_input<'d>(self, datagram: &'d [u8], sender: &mut Sender) -> Cow<'d, [u8]> {
         match self {
             Self::CapabilityIgnored => sender.net_admin = true,
@@ -467,8 +469,8 @@ impl<T> Queues<T> {
         message
     }
 
-    /// Changes a queue after a CONFIG message with parameters, as the flaw does: keeps the range of
-    /// the message, or takes the queued packets out.
+    /// Changes a queue after a CONFIG message with parameters, as the flaw does: sets its range to
+    /// that of the message, or takes the queued packets out and adds them to `taken`.
     fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<(u32, T)>) {
         let parameters = find(request.bytes, attribute::CONFIG_PARAMETERS).map(|(_, content)| content);
         let Some([range @ .., mode]) = parameters.and_then(<[u8]>::first_chunk::<5>).copied() else {

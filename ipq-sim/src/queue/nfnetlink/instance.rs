@@ -11,8 +11,8 @@ const LONGEST_RANGE: u32 = 65_531;
 /// The maximum length of a new queue, in packets.
 const MAXIMUM_LENGTH: u32 = 1024;
 
-/// The numbers of the copy modes: a message about no packet, about its metadata, or with its bytes,
-/// too.
+/// The numbers of the copy modes. In NONE no packet is queued, in META a message has only the facts
+/// about its packet, and in PACKET it has the packet's bytes, too.
 pub(super) mod mode {
     pub(in super::super) const NONE: u8 = 0;
     pub(in super::super) const META: u8 = 1;
@@ -43,9 +43,10 @@ pub enum Refusal {
     NoListener,
     /// The queue's copy mode is NONE, as it is after BIND. The packet counts nowhere (NFQ-10).
     NoMode,
-    /// The queue has as many packets as its maximum length allows.
+    /// The queue has at least as many packets as its maximum length allows.
     Full,
-    /// The kernel's table of packet ids is full (NFQ-5).
+    /// The kernel's table of packet ids is full (NFQ-5), or has a packet under the id that comes
+    /// next.
     TableFull,
     /// The owner's receive buffer did not take the message.
     Undeliverable,
@@ -55,8 +56,8 @@ pub enum Refusal {
 #[derive(Debug)]
 pub(super) struct Instance<T> {
     owner: PortId,
-    /// The number of queues that had been bound when this one was, itself included. It orders the
-    /// lines of the /proc text.
+    /// The number of times that any queue had been bound when this one was, this time included. It
+    /// orders the lines of the /proc text.
     pub(super) bound: u64,
     mode: u8,
     pub(super) range: u32,
@@ -100,12 +101,14 @@ impl<T> Instance<T> {
         !self.is_full() && !self.table_is_full(rules)
     }
 
-    /// Returns `true` if the queue has as many packets as its maximum length allows (NFQ-12).
+    /// Returns `true` if the queue has at least as many packets as its maximum length allows
+    /// (NFQ-12).
     fn is_full(&self) -> bool {
         self.packets.len() >= self.maximum_length as usize
     }
 
-    /// Returns `true` if the queue has as many packets as the kernel's table allows (NFQ-5).
+    /// Returns `true` if the queue has at least as many packets as the kernel's table allows
+    /// (NFQ-5).
     fn table_is_full(&self, rules: &Rules) -> bool {
         rules.table_limit.is_some_and(|limit| self.packets.len() >= limit)
     }
@@ -148,7 +151,8 @@ impl<T> Instance<T> {
     }
 
     /// Offers a packet to the owner, with the checks in the kernel's order. Uses up a packet id
-    /// even if `deliver` returns `false`.
+    /// even if the kernel's table is full or `deliver` returns `false`, but not in mode NONE, nor
+    /// if the queue has its maximum length.
     pub(super) fn offer(
         &mut self,
         number: u16,
@@ -174,8 +178,8 @@ impl<T> Instance<T> {
         Offer::Queued { id }
     }
 
-    /// Refuses a packet: lets it pass if the queue has the flag fail-open, and otherwise counts it
-    /// as dropped (NFQ-12).
+    /// Refuses a packet: lets it pass if the queue has the flag fail-open, and otherwise counts it.
+    /// One that the owner's receive buffer did not take has a counter of its own (NFQ-12).
     fn refuse(&mut self, refusal: Refusal) -> Offer {
         if self.flags & flag::FAIL_OPEN != 0 {
             return Offer::Passed(refusal);
@@ -198,8 +202,8 @@ impl<T> Instance<T> {
     }
 
     /// Takes out packets, oldest first, until the next one's id is later than `last`, and adds them
-    /// to `taken`. An id is later if the difference is positive as a signed number of 32 bits
-    /// (NFQ-65).
+    /// to `taken` with their ids. An id is later if the difference, the id less `last`, is positive
+    /// as a signed number of 32 bits (NFQ-65).
     pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<(u32, T)>) {
         let is_later = |id: u32| id.wrapping_sub(last).cast_signed() > 0;
         while let Some((id, _)) = self.packets.front()

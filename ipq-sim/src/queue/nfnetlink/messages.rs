@@ -84,9 +84,11 @@ impl<'m> Request<'m> {
 }
 
 /// The messages of a datagram from a program, in order, each with what is to be done with it.
+/// Leaves out messages that are neither carried out nor answered.
 #[derive(Debug)]
 pub struct Messages<'m> {
-    /// The part of the datagram that is still to be gone through; empty for a batch.
+    /// The part of the datagram that is still to be gone through; empty if all answers were made at
+    /// the start.
     rest: &'m [u8],
     /// The answers that were made at the start: those to a batch, or the refusal of a sender
     /// without `CAP_NET_ADMIN`.
@@ -94,8 +96,9 @@ pub struct Messages<'m> {
 }
 
 impl<'m> Messages<'m> {
-    /// Returns the messages of a datagram from `sender`. Only the first is answered, with EPERM, if
-    /// the sender lacks `CAP_NET_ADMIN`.
+    /// Returns the messages of a datagram from `sender`. If the sender lacks `CAP_NET_ADMIN`, the
+    /// first is answered with EPERM, and no other is looked at. If the first begins a batch, all
+    /// messages are only answered.
     #[must_use]
     pub fn of(datagram: &'m [u8], sender: Sender, rules: &Rules) -> Self {
         let Some((first, rest)) = split(datagram) else {
@@ -153,15 +156,17 @@ fn split(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
 }
 
 /// Returns the number at the end of nfnetlink's header: that of a queue, or in a batch of a
-/// subsystem.
+/// subsystem. Returns 0 if the message is too short.
 fn resource(message: &[u8]) -> u16 {
     let number = message.get(HEADER_BYTES - 2..).and_then(<[u8]>::first_chunk);
     number.map_or(0, |number| u16::from_be_bytes(*number))
 }
 
 /// Returns the answers to a datagram that is a batch of `begin` and the messages in `rest`. A batch
-/// that is not for nftables gets one error, for `begin`. In a batch for nftables each message is
-/// refused (NFQ-51). A malformed message there leaves all without an answer.
+/// that is not for nftables, or names another generation than the ruleset's, gets one error, for
+/// `begin`. In a batch for nftables each message up to its end is refused with EINVAL (NFQ-51), and
+/// its first and last are acknowledged on some kernels. A malformed message or a second beginning
+/// there leaves all without an answer.
 fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
     let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
     // The header of the message may state less. The kernel looks only at the datagram's length.

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 
-/// The error of a message from a program with the type PACKET, which only the kernel sends.
+/// The error of a message from a program with the type PACKET, which only the kernel sends. On some
+/// kernels also the error of a CONFIG message with an unknown command.
 pub(super) const ENOTSUPP: Errno = Errno(524);
 /// The number of bytes that the kernel allocates for a packet message, without those for the
 /// packet's bytes and its sender's ids. It includes 20 bytes for a time of arrival: the kernel
@@ -41,8 +42,8 @@ pub struct QueuedPacket<'p> {
     pub mark: u32,
     /// The packet's priority, which forwarding derives from the type of service.
     pub priority: u32,
-    /// The link-layer source address: its length, and the eight bytes of the field that it begins.
-    /// `None` if the packet came with no link-layer header.
+    /// The link-layer source address: its length, and the whole field of eight bytes, whose first
+    /// bytes are the address. `None` if the packet came with no link-layer header.
     pub hardware_address: Option<(u16, [u8; 8])>,
     /// The time at which the packet arrived, in seconds and microseconds since 1970; `None` if it
     /// has no time stamp.
@@ -50,8 +51,8 @@ pub struct QueuedPacket<'p> {
     /// The user id and group id of the local socket that sent the packet; `None` for a packet from
     /// outside.
     pub owner: Option<(u32, u32)>,
-    /// The state of the checksum, as in `NFQA_SKB_INFO`: 1 if it is still to be filled in, 2 if the
-    /// packet is still to be cut into segments, 4 if nobody has verified it.
+    /// The state of the checksum, as in `NFQA_SKB_INFO`, a sum of bits: 1 if it is still to be
+    /// filled in, 2 if the packet is still to be cut into segments, 4 if nobody has verified it.
     pub checksum_state: u32,
     /// The packet, from its network header on.
     pub bytes: &'p Bytes,
@@ -99,8 +100,8 @@ impl QueuedPacket<'_> {
         }
     }
 
-    /// Adds the attributes about the packet to a message, but for its owner, its full length, its
-    /// checksum state and its bytes.
+    /// Adds the attributes about the packet to a message: its id, protocol, hook, devices, mark,
+    /// priority, link-layer address and time. Leaves out numbers that are 0, and what is not known.
     fn describe(&self, message: &mut Message, id: u32) {
         let [i0, i1, i2, i3] = id.to_be_bytes();
         let [p0, p1] = self.hw_protocol.to_be_bytes();
@@ -161,8 +162,8 @@ impl Message {
     }
 }
 
-/// Refuses a message of type PACKET, which only the kernel sends. Returns the error, and the note
-/// for the answer.
+/// Refuses a message of type PACKET, which only the kernel sends. Returns the error 524, and the
+/// note for the answer.
 pub(super) fn refuse(request: &Request<'_>) -> (Result<(), Errno>, Note) {
     match Attributes::<1>::read(request.bytes, &[]) {
         Ok(attributes) => (Err(ENOTSUPP), attributes.note),

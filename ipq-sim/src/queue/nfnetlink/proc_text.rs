@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 const BUCKETS: u16 = 16;
 
 impl<T> Queues<T> {
-    /// Returns the text of the file: a line for each bound queue (NFQ-13).
+    /// Returns the text of the file: a line for each bound queue (NFQ-13), by the kernel's hash
+    /// lists, and within a list the queue that was bound last first (NFQ-14).
     #[must_use]
     pub fn proc_text(&self) -> String {
         let mut numbers: Vec<u16> = self.instances.keys().copied().collect();

@@ -38,7 +38,7 @@ pub struct Released<'m> {
 /// The decision of a verdict, read from its 32 bits as the kernel reads them (NFQ-61).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The packet is dropped.
+    /// The packet is dropped: `NF_DROP`, or `NF_REPEAT` with upper bits.
     Drop,
     /// The packet goes on with the next function of the hook: `NF_ACCEPT`.
     Accept,
@@ -72,8 +72,8 @@ impl Decision {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a verdict on one packet: sets `released` to it, and adds the packet to `taken`.
-    /// Returns the result, and the note for the answer.
+    /// Carries out a verdict on one packet. If it succeeds, sets `released` to the verdict, and
+    /// adds the packet with its id to `taken`. Returns the result, and the note for the answer.
     pub(super) fn decide<'m>(
         &mut self,
         request: &Request<'m>,
@@ -87,9 +87,9 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Carries out a batch verdict, on all packets up to an id: sets `released` to it, and adds the
-    /// packets to `taken`. Its payload has no effect (NFQ-66). Returns the result, and the note for
-    /// the answer.
+    /// Carries out a batch verdict, on all packets up to an id. If it succeeds, sets `released` to
+    /// the verdict, without its payload, which has no effect (NFQ-66), and adds the packets with
+    /// their ids to `taken`, oldest first. Returns the result, and the note for the answer.
     pub(super) fn decide_batch<'m>(
         &mut self,
         request: &Request<'m>,
@@ -128,9 +128,10 @@ impl<T> Queues<T> {
         (result.map(|decided| *released = Some(decided)), note)
     }
 
-    /// Checks a verdict in the kernel's order (NFQ-60), and calls `take` with the queue and the
-    /// packet id. `take` takes the packets out, or returns `None` if there are none, which is
-    /// ENOENT. Returns the verdict.
+    /// Checks a verdict in the kernel's order (NFQ-60): fails with ENODEV if nobody has bound the
+    /// queue, with EPERM if another port id owns it, and with EINVAL without a verdict header or
+    /// for a bad value. Then calls `take` with the queue and the packet id, and fails with ENOENT
+    /// if `take` returns `None` because there was no packet to take out. Returns the verdict.
     fn take_decided<'m>(
         &mut self,
         number: u16,

@@ -30,7 +30,8 @@ pub(super) struct Receiving {
 }
 
 /// Answers a call with the next datagram or an error. If no datagram is there and the call would
-/// wait, leaves it stopped, and returns it. Returns `None` if the call was answered.
+/// wait, leaves it stopped, and returns it. Returns `None` if the call was answered. If the
+/// caller's descriptor can't be copied, lets this machine's kernel carry out the call.
 pub(super) fn answer(listener: &Listener, call: &Call) -> io::Result<Option<Receiving>> {
     let _none = no_new_process();
     let Ok(descriptor) = listener.copy_of(call, call.int(0)) else {
@@ -80,9 +81,11 @@ fn give(listener: &Listener, call: &Call, received: Result<i64, Errno>) -> io::R
     }
 }
 
-/// Takes a datagram from `descriptor`, and writes the datagram and the kernel's netlink address
-/// into the caller's memory. Returns what the call is to return: the number of bytes written, or
-/// the whole length if the caller's flags have `MSG_TRUNC`.
+/// Receives a datagram from `descriptor` by the call's flags, without waiting, and writes the
+/// datagram and the kernel's netlink address into the caller's memory. Returns what the call is to
+/// return: the number of bytes written, or the whole length if the caller's flags have `MSG_TRUNC`.
+/// Fails with EAGAIN if no datagram is there, and with EFAULT if the caller's memory can't be read
+/// or written.
 fn receive(listener: &Listener, call: &Call, descriptor: &OwnedFd) -> Result<i64, Errno> {
     // If the room for the address has no readable length, the call fails before a datagram is
     // taken.
