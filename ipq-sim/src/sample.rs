@@ -56,7 +56,8 @@ pub(crate) fn later_fragment() -> Bytes {
     ipv4_with(|header| header.fragment_offset = IpFragOffset::try_new(2).unwrap(), 16)
 }
 
-/// Returns a packet as it is inside the host, just arrived in a frame for this host.
+/// Returns a packet as it is inside the host, just arrived in a frame for this host. The frame's
+/// protocol is IPv4, even if `data` is an IPv6 packet.
 pub(crate) fn packet(data: Bytes) -> Packet {
     let family = if data[0] >> 4 == 4 { Family::Ipv4 } else { Family::Ipv6 };
     Packet {

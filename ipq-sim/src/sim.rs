@@ -50,9 +50,9 @@ pub type Sim = Simulation<Owned>;
 
 /// An emulated kernel on real time, shared by threads.
 ///
-/// The kernel ends when the last clone of the `SharedSim` is dropped. Its handles can still read
-/// the datagrams that wait for them. After that, reads that would wait and sends fail with
-/// [`TransportError::Closed`](ipq_core::TransportError::Closed).
+/// The kernel ends when the last clone of the `SharedSim` is dropped. From then on its handles'
+/// sends fail with [`TransportError::Closed`](ipq_core::TransportError::Closed). So do reads, once
+/// the datagrams that wait for the handle have been read.
 pub type SharedSim = Simulation<Shared>;
 
 impl Default for Sim {
@@ -75,14 +75,15 @@ impl<A: Access> Simulation<A> {
     }
 
     /// Calls `action` with the kernel. Within `action`, neither the simulation nor one of its
-    /// handles may be used: a shared kernel is locked, and an owned one panics.
+    /// handles may be used: on a shared kernel the call would wait for ever, and on an owned one it
+    /// panics.
     pub fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
         self.access.with(action)
     }
 
     /// Opens a handle for `family`'s queue as libipq does: for the first program, bound to its
-    /// process id. A second handle for the same family needs another port id: see
-    /// [`open_as`](Self::open_as).
+    /// process id. Fails if the kernel opens no socket for the family, or if the port id is taken.
+    /// A second handle for the same family needs another port id: see [`open_as`](Self::open_as).
     #[doc(alias = "ipq_create_handle")]
     pub fn open(&self, family: Family) -> Result<Handle<SimTransport<A>>, OpenError> {
         let process_id = self.with(|kernel| kernel.process_id(ClientId::FIRST));
@@ -90,7 +91,8 @@ impl<A: Access> Simulation<A> {
     }
 
     /// Opens a handle of the program `client` for `family`'s queue, bound to `port_id`. If that is
-    /// 0, the kernel chooses a port id (SOCK-2).
+    /// 0, the kernel chooses a port id (SOCK-2). Fails if the kernel opens no socket for the
+    /// family, or if the port id is taken.
     pub fn open_as(
         &self,
         client: ClientId,
@@ -105,19 +107,21 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.add_rule(rule))
     }
 
-    /// Lets an Ethernet frame arrive on a device: see [`Kernel::inject`].
+    /// Lets an Ethernet frame arrive on a device, and returns its packet's serial: see
+    /// [`Kernel::inject`].
     pub fn inject(&self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let frame = frame.into();
         self.with(|kernel| kernel.inject(device, frame))
     }
 
-    /// Lets an IP packet arrive on a device from one of its neighbours: see
+    /// Lets an IP packet arrive on a device from one of its neighbours, and returns its serial: see
     /// [`Kernel::inject_packet`].
     pub fn inject_packet(&self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         self.with(|kernel| kernel.inject_packet(device, packet))
     }
 
-    /// Sends an IP packet from a program on the emulated host: see [`Kernel::output`].
+    /// Sends an IP packet from a program on the emulated host, and returns its serial: see
+    /// [`Kernel::output`].
     pub fn output(&self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let packet = packet.into();
         self.with(|kernel| kernel.output(packet))
@@ -173,7 +177,8 @@ impl KernelBuilder {
     }
 }
 
-/// The owner's share of a simulation, which shuts the kernel down when the last clone is dropped.
+/// The guard that all clones of a simulation share. It shuts the kernel down when the last clone is
+/// dropped.
 #[derive(Debug)]
 struct Kept<A: Access>(A);
 

@@ -11,24 +11,27 @@ use std::time::Duration;
 /// The access that handles have to their kernel. Only [`Owned`] and [`Shared`](super::Shared)
 /// implement it.
 pub trait Access: Clone + fmt::Debug + private::Sealed {
-    /// Returns an access to `kernel`, which owns it.
+    /// Returns an access that owns `kernel`.
     fn new(kernel: Kernel) -> Self;
 
     /// Calls `action` with the kernel, which nobody else may use meanwhile.
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
 
-    /// Calls `attempt` until it returns anything but EAGAIN. In between, waits for changes of the
-    /// kernel, as long as `wait` allows. Fails with `TimedOut` after that.
+    /// Calls `attempt` until it returns anything but EAGAIN, and returns that, an error number as a
+    /// transport error. In between, waits for changes of the kernel, as long as `wait` allows, and
+    /// then fails with `TimedOut`. On an [`Owned`] kernel, where nothing else runs, fails with
+    /// `Deadlock` instead of waiting for ever.
     fn attempt<R>(&self, wait: Wait, attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>)
     -> Result<R, TransportError>;
 
-    /// Takes a socket's next datagram into `buffer`, and waits for it as `wait` allows. A pending
-    /// error comes first.
+    /// Takes a socket's next datagram into `buffer`, and waits for one as `wait` allows. Fails with
+    /// the socket's pending error, if there is one, and leaves the datagram.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
         self.attempt(wait, |kernel| kernel.receive(socket, buffer))
     }
 
-    /// Ends the kernel, when its last [`Simulation`](super::Simulation) is gone.
+    /// Ends the kernel, when its last [`Simulation`](super::Simulation) is gone. An [`Owned`]
+    /// kernel goes on as long as a handle has it.
     fn shut_down(&self);
 }
 

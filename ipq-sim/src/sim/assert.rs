@@ -9,6 +9,7 @@ impl<A: Access> Simulation<A> {
     /// # Panics
     ///
     /// If the packet has another fate. The message says which, and which hooks the packet passed.
+    /// Also if the packet's fate is kept no longer.
     #[track_caller]
     pub fn assert_delivered(&self, packet: PacketSerial) {
         let delivered = matches!(self.fate(packet), Some(Fate::Sent { .. } | Fate::DeliveredHere(_)));
@@ -20,6 +21,7 @@ impl<A: Access> Simulation<A> {
     /// # Panics
     ///
     /// If the packet has another fate. The message says which, and which hooks the packet passed.
+    /// Also if the packet's fate is kept no longer.
     #[track_caller]
     pub fn assert_dropped(&self, packet: PacketSerial, reason: DropReason) {
         let dropped = self.fate(packet) == Some(Fate::Dropped(reason));
@@ -31,6 +33,7 @@ impl<A: Access> Simulation<A> {
     /// # Panics
     ///
     /// If the packet has another fate. The message says which, and which hooks the packet passed.
+    /// Also if the packet's fate is kept no longer.
     #[track_caller]
     pub fn assert_queued(&self, packet: PacketSerial) {
         let queued = self.fate(packet) == Some(Fate::Queued);
@@ -38,7 +41,8 @@ impl<A: Access> Simulation<A> {
     }
 
     /// Returns the text of a failed assertion: the fate of a packet that was expected to have
-    /// another, its way, and the host.
+    /// another, its way, and the host. If the packet's fate is kept no longer, the text says only
+    /// that.
     fn report(&self, packet: PacketSerial, expected: &str) -> String {
         let Some(fate) = self.fate(packet) else {
             return format!("the packet was to be {expected}, and its fate is kept no longer");

@@ -5,8 +5,8 @@ use crate::kernel::Kernel;
 use ipq_core::Family;
 use std::fmt;
 
-/// Shows the devices as `ip address` does, the rules as commands, the queues as /proc does, and the
-/// counts of packets.
+/// Shows the profile's name, the devices as `ip address` does, the rules as commands, the queues as
+/// /proc does, and the counts of packets.
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.profile().name)?;

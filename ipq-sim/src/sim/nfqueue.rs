@@ -11,8 +11,8 @@ use std::io::{self, IoSliceMut};
 use std::time::Duration;
 
 impl<A: Access> Simulation<A> {
-    /// Opens a handle for a numbered queue, over the transport that programs use on real kernels.
-    /// Fails with `NoNfnetlink` on a kernel without such queues, which most
+    /// Opens a handle of the first program for a numbered queue, over the transport that programs
+    /// use on real kernels. Fails with `NoNfnetlink` on a kernel without such queues, which most
     /// [profiles](crate::Profile) are.
     ///
     /// ```
@@ -118,7 +118,8 @@ impl<A: Access> QueueSocket for SimTransport<A> {
     }
 }
 
-/// Copies bytes into `parts`, in order, as far as they have room.
+/// Copies bytes into `parts`, in order, as far as they have room. Bytes for which there is no room
+/// are left out.
 fn scatter(mut bytes: &[u8], parts: &mut [IoSliceMut<'_>]) {
     for part in parts {
         let (first, rest) = bytes.split_at(bytes.len().min(part.len()));

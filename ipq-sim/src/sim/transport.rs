@@ -67,6 +67,7 @@ impl<A: Access> SimTransport<A> {
     }
 
     /// Opens a socket of a netlink protocol, and binds it to a port id that the kernel chooses.
+    /// Fails with the kernel's error number if either fails.
     pub(super) fn of_protocol(access: A, client: ClientId, protocol: i32) -> Result<Self, Errno> {
         let mut transport = Self::unbound(access, client, protocol)?;
         transport.bind(PortId::KERNEL)?;
@@ -93,7 +94,8 @@ impl<A: Access> SimTransport<A> {
         &self.access
     }
 
-    /// Sends a message to the kernel. Joins its parts first if it has several.
+    /// Sends a message to the kernel, and returns the number of bytes sent. Joins the message's
+    /// parts first if more than the first have bytes.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let sent = match parts {
             [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send(self.socket, whole),

@@ -74,8 +74,9 @@ fn a_flaw_of_the_locks_is_found(#[case] flaw: Flaw, #[case] scenario: fn()) {
     );
 }
 
-/// Runs a scenario once for each schedule. Panics, and prints the schedule, if one of its threads
-/// panics or none can go on.
+/// Runs a scenario once for each schedule, with locks that have the `flaw`, if one is given.
+/// Panics, and prints the schedule, if one of the scenario's threads panics or none can go on.
+/// Leaves out the systematic schedules if there is a flaw.
 fn try_schedules(scenario: fn(), flaw: Option<Flaw>) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let run = move || {
@@ -395,8 +396,8 @@ fn put_off(sim: &SharedSim, by: Duration, number: u64) {
         .unwrap();
 }
 
-/// Returns an Ethernet frame with a UDP packet of 36 bytes to be forwarded, whose payload is
-/// `number`.
+/// Returns an Ethernet frame with an IPv4 packet of 36 bytes to be forwarded: UDP with `number` as
+/// its payload, big-endian.
 fn frame(number: u64) -> Bytes {
     let ethernet = [2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0];
     let ip = [0x45, 0, 0, 36, 0, 9, 0, 0, 64, 17, 0x66, 0xba, 10, 1, 0, 2, 10, 2, 0, 2];

@@ -35,8 +35,8 @@ impl<T> Monitor<T> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Releases the value, and waits for [`wake_all`](Self::wake_all), at most for `pause`. Then
-    /// takes the value again. May return without either.
+    /// Releases the value, and waits for [`wake_all`](Self::wake_all), at most for `pause`, or
+    /// without an end if it is `None`. Then takes the value again. May return without either.
     pub(crate) fn wait<'a>(&'a self, guard: Guard<'a, T>, pause: Option<Duration>) -> Guard<'a, T> {
         match pause {
             Some(pause) => self
