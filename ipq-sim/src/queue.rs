@@ -37,9 +37,10 @@ pub enum QueueId {
 }
 
 impl QueueId {
-    /// Returns the queue that a rule's target sends a packet to. The plain target QUEUE leads to
-    /// queue 0 on a kernel with numbered queues, and to the queue of a family on other kernels.
-    /// Returns `None` for a target that sets a mark.
+    /// Returns the queue that a rule's target sends a packet to. A target with numbers leads to the
+    /// queue of one of them, chosen by the packet. The plain target QUEUE leads to queue 0 on a
+    /// kernel with numbered queues, and on other kernels to the queue of `ip_queue` for the
+    /// packet's family. Returns `None` for a target that sets a mark.
     pub(crate) fn of_target(target: Target, packet: &Packet, rules: &Modules) -> Option<Self> {
         let family = packet.family;
         match target {
@@ -111,8 +112,8 @@ pub(crate) struct Queues<T> {
 /// The state of a kernel module, with its queue `Q`.
 enum Module<Q> {
     Loaded(Q),
-    /// The module is not loaded. Its last queue is kept, since the queue of the module's next load
-    /// goes on with its packet ids.
+    /// The module is not loaded. Its last queue is kept: the queue of a later load goes on with the
+    /// packet ids of that one.
     Unloaded(Q),
     /// The kernel has no such module.
     Absent,

@@ -151,7 +151,8 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.now())
     }
 
-    /// Advances virtual time, and lets frames that are due by then arrive: see [`Kernel::advance`].
+    /// Advances virtual time by `by`, and lets frames that are due by then arrive. On real time,
+    /// only lets the frames arrive: see [`Kernel::advance`].
     pub fn advance(&self, by: Duration) {
         self.with(|kernel| kernel.advance(by));
     }

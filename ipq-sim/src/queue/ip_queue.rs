@@ -1,8 +1,9 @@
 //! `ip_queue`'s and `ip6_queue`'s queue: a state machine without I/O.
 //!
-//! Messages, packets, device events and socket closings go in. Frames for a port id, answers, and
-//! the packets that a verdict released come out as return values. Each family has a queue of its
-//! own. The two share nothing (EVT-3).
+//! Messages, packets, device events and socket closings go in. Each frame for a port id goes to a
+//! function that the caller passes. Answers, and the packets that a verdict released, come out as
+//! return values. Each family has a queue of its own. The two share nothing (EVT-3), but on some
+//! kernels the memory that packet ids are addresses of.
 //!
 //! The queue keeps an item `T` for each packet, which it never looks at, and gives it back.
 
@@ -100,7 +101,8 @@ pub(crate) struct Released<'a> {
 pub(crate) enum Refusal {
     /// There is no peer, or the queue's mode is NONE (PKT-1).
     NoListener,
-    /// The queue is at its maximum length (PKT-2).
+    /// The queue has at least as many packets as its maximum length allows (PKT-2). Linux 2.4.32
+    /// has delivered the frame all the same (ERA-5).
     Full,
     /// The peer's socket did not take the frame, or no socket has the peer's port id (PKT-3).
     Undeliverable,
@@ -178,10 +180,10 @@ impl<T> IpQueue<T> {
         self.maximum_length = length;
     }
 
-    /// Offers a packet to the peer: gives the packet an entry and an id, and if the queue can take
-    /// it calls `deliver` with the peer's port id and the packet's frame. Returns the entry, in
-    /// which the caller must [`keep`](Self::keep) the packet's item. If the packet is not queued,
-    /// frees the entry and fails with the reason.
+    /// Offers a packet to the peer: gives the packet an entry and an id, and calls `deliver` with
+    /// the peer's port id and the packet's frame, unless the packet is refused before that. Returns
+    /// the entry, in which the caller must [`keep`](Self::keep) the packet's item. If the packet is
+    /// not queued, frees the entry and fails with the reason.
     pub(crate) fn offer(
         &mut self,
         details: PacketDetails,
@@ -279,8 +281,8 @@ impl<T> IpQueue<T> {
         Refusal::Full
     }
 
-    /// Returns the number of bytes of a packet that are copied into its frame (PKT-4). `length` is
-    /// the length of the packet.
+    /// Returns the number of bytes that are copied into the frame of a packet of `length` bytes: 0
+    /// in mode META, and in mode PACKET at most the range, where 0 stands for all (PKT-4).
     fn copy_length(&self, length: usize, copied: Copied) -> usize {
         let range = self.range as usize;
         match (self.mode, copied) {

@@ -165,8 +165,8 @@ impl<T> Queues<T> {
     }
 
     /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, in the
-    /// order in which they go on or are dropped. Each has its id with it, but one that UNBIND takes
-    /// out has 0.
+    /// order in which they go on or are dropped: each with its packet id, or with 0 if UNBIND took
+    /// it out.
     pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
         if let Some(flaw) = self.rules.flaw() {
             return self.request_with(flaw, request, sender, taken);

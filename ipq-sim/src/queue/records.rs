@@ -64,9 +64,9 @@ impl Records {
         }
     }
 
-    /// Takes a record for a queue entry: the free one whose turn it is, which is the one that was
-    /// freed last, or else a new one. On kernels whose hooks note something of a queued packet,
-    /// takes a record of IPv4's pool for the note before.
+    /// Takes a record for a queue entry: of the free records the one that was freed last, or a new
+    /// one if none is free. On kernels whose hooks note something of a queued packet, takes a
+    /// record of IPv4's pool for the note before.
     pub(crate) fn take(&mut self, family: Family) -> Record {
         let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[Family::Ipv4].take());
         let pool = self.entries(family);

@@ -19,7 +19,7 @@ pub struct SimTransport<A: Access = Owned> {
     abi: Abi,
 }
 
-/// The error of a handle on an emulated kernel that could not be opened.
+/// The reason why a handle on an emulated kernel could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -134,8 +134,8 @@ impl<A: Access> Transport for SimTransport<A> {
         self.access.receive(self.socket, buffer, wait)
     }
 
-    /// Sends messages under one lock of the kernel, so on a shared kernel nothing comes between
-    /// them.
+    /// Sends messages in order, and writes the result of each at its place in `results`. Holds the
+    /// kernel's lock all the while, so on a shared kernel nothing comes between the messages.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         self.access.with(|kernel| {
             for (message, result) in messages.iter().zip(results) {

@@ -5,7 +5,7 @@
 //! calls, poll and fcntl work on that end as on a netlink socket, so that no call has to be stopped
 //! for each packet. A call that names a descriptor is recognised by the inode of the socket behind
 //! the descriptor, which is equal for copies and in children. Calls on any other socket go on to
-//! the kernel.
+//! this machine's kernel.
 
 mod receiving;
 
@@ -266,7 +266,7 @@ impl Server {
 
     /// Answers a `recvfrom` call that asks for the sender's address. A pending overrun fails the
     /// call with ENOBUFS. If no datagram is there, the call may stay stopped until one comes. On a
-    /// socket that is not emulated, the kernel carries the call out.
+    /// socket that is not emulated, this machine's kernel carries the call out.
     fn answer_receive(
         &mut self,
         kernel: &mut Kernel,
@@ -574,8 +574,9 @@ impl Launched {
     }
 }
 
-/// Carries out a call on an emulated socket, and returns what the call returns. Returns `None` if
-/// this machine's kernel is to carry out the call, on the Unix socket.
+/// Carries out a call on an emulated socket, and returns what the call returns, or the error with
+/// which it fails. Returns `None` if this machine's kernel is to carry out the call, on the Unix
+/// socket.
 fn on_socket(
     kernel: &mut Kernel,
     observer: &mut dyn Observer,
@@ -707,7 +708,8 @@ fn read(listener: &Listener, call: &Call, argument: usize, buffer: &mut [u8]) ->
 /// Writes a value to the program's memory as getsockname and getsockopt do: as many bytes as there
 /// is room for. The call's argument at `argument` points to the room, and the next argument to the
 /// room's length. Writes there the full length of an address, and of any other value the number of
-/// bytes that were written.
+/// bytes that were written. Fails with EINVAL for a negative length, and with EFAULT if the memory
+/// can't be read or written.
 fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Result<(), Errno> {
     let mut room = [0; 4];
     read(listener, call, argument + 1, &mut room)?;

@@ -9,12 +9,12 @@ use ipq_core::wire::nfnetlink::HEADER_BYTES;
 /// The least content that an attribute of some type must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
-    /// The attribute must have at least this number of bytes.
+    /// The attribute's content must have at least this number of bytes.
     AtLeast(u8),
-    /// The attribute must have at least 4 bytes, of which the first 4 are a number.
+    /// The attribute's content must have at least 4 bytes, of which the first 4 are a number.
     Number,
-    /// The attribute must be empty, or have at least the 4 bytes with which an attribute in it
-    /// begins.
+    /// The attribute's content must be empty, or have at least the 4 bytes with which an attribute
+    /// in it begins.
     Nested,
 }
 

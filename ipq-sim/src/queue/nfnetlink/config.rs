@@ -39,10 +39,10 @@ impl<T> Queues<T> {
     }
 
     /// Does what the attributes say to queue `number`, with the checks in the kernel's order. Adds
-    /// the packets that UNBIND drops to `taken`. Fails with EPERM if another port id owns the
-    /// queue, with EBUSY for BIND if the queue is bound, and with ENODEV for UNBIND, or for
-    /// settings without BIND, if it is not bound. The commands for an address family always succeed
-    /// and do nothing.
+    /// the packets that UNBIND drops to `taken`. The commands for an address family always succeed
+    /// and do nothing. Otherwise fails for flags that are refused, with EPERM if another port id
+    /// owns the queue, with EBUSY for BIND if the queue is bound, for an unknown command, and with
+    /// ENODEV for UNBIND, or settings without BIND, if the queue is not bound.
     fn set_up(
         &mut self,
         number: u16,

@@ -73,7 +73,7 @@ pub(crate) enum Flaw {
     RangeUncut,
     /// A CONFIG message with an unknown copy mode is refused with EINVAL (NFQ-30).
     UnknownModeRefused,
-    /// A change of the copy mode drops the queued packets (NFQ-31).
+    /// A message that sets the copy mode drops the queued packets (NFQ-31).
     ModeChangeFlushes,
     /// The queue's number in a message is read as little-endian (NFQ-32).
     NumberSwapped,

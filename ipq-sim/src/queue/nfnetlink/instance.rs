@@ -178,8 +178,9 @@ impl<T> Instance<T> {
         Offer::Queued { id }
     }
 
-    /// Refuses a packet: lets it pass if the queue has the flag fail-open, and otherwise counts it.
-    /// One that the owner's receive buffer did not take has a counter of its own (NFQ-12).
+    /// Refuses a packet: lets it pass if the queue has the flag fail-open, and otherwise counts it
+    /// as dropped, or as undelivered if the owner's receive buffer did not take the message
+    /// (NFQ-12).
     fn refuse(&mut self, refusal: Refusal) -> Offer {
         if self.flags & flag::FAIL_OPEN != 0 {
             return Offer::Passed(refusal);

@@ -84,7 +84,8 @@ impl<'m> Request<'m> {
 }
 
 /// The messages of a datagram from a program, in order, each with what is to be done with it.
-/// Leaves out messages that are neither carried out nor answered.
+/// Leaves out messages that are neither carried out nor answered. Ends before a message whose
+/// stated length is wrong (NFQ-49).
 #[derive(Debug)]
 pub struct Messages<'m> {
     /// The part of the datagram that is still to be gone through; empty if all answers were made at
@@ -164,9 +165,10 @@ fn resource(message: &[u8]) -> u16 {
 
 /// Returns the answers to a datagram that is a batch of `begin` and the messages in `rest`. A batch
 /// that is not for nftables, or names another generation than the ruleset's, gets one error, for
-/// `begin`. In a batch for nftables each message up to its end is refused with EINVAL (NFQ-51), and
-/// its first and last are acknowledged on some kernels. A malformed message or a second beginning
-/// there leaves all without an answer.
+/// `begin`. In a batch for nftables each message up to the batch's end is refused with EINVAL
+/// (NFQ-51). On some kernels the batch's begin is acknowledged, and its end if no message is
+/// between the two, when they ask for it. A malformed message or a second begin leaves all messages
+/// without an answer.
 fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
     let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
     // The header of the message may state less. The kernel looks only at the datagram's length.

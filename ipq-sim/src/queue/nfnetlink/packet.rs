@@ -100,8 +100,9 @@ impl QueuedPacket<'_> {
         }
     }
 
-    /// Adds the attributes about the packet to a message: its id, protocol, hook, devices, mark,
-    /// priority, link-layer address and time. Leaves out numbers that are 0, and what is not known.
+    /// Adds the attributes about the packet to a message: id, protocol and hook in one, and then
+    /// devices, mark, priority, link-layer address and time of arrival. Leaves out a device, mark
+    /// or priority that is 0, and an address or time that the packet does not have.
     fn describe(&self, message: &mut Message, id: u32) {
         let [i0, i1, i2, i3] = id.to_be_bytes();
         let [p0, p1] = self.hw_protocol.to_be_bytes();

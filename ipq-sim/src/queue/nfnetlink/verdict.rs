@@ -51,7 +51,8 @@ pub enum Decision {
     Queue {
         /// The number of the queue.
         number: u16,
-        /// `true` if the packet goes on where nobody has bound that queue; otherwise it is dropped.
+        /// What happens if nobody has bound that queue: `true` if the packet goes on, `false` if it
+        /// is dropped.
         bypass: bool,
     },
 }

@@ -24,8 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most systematic schedules that are tried. Each differs from the one before as late as
-/// possible.
+/// The greatest number of systematic schedules that are tried for a scenario. Each differs from the
+/// one before as late as possible.
 const IN_ORDER: usize = 20_000;
 
 const SECOND: Duration = Duration::from_secs(1);

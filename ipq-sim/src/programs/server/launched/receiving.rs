@@ -52,9 +52,9 @@ pub(super) fn answer(listener: &Listener, call: &Call) -> io::Result<Option<Rece
 }
 
 impl Receiving {
-    /// Answers the call if a datagram has come, its time is over, or a signal interrupts it.
-    /// Returns the call if it stays stopped. Returns `None` if it was answered, or if its thread is
-    /// gone.
+    /// Answers the call if a datagram has come, the call's time is over, a signal interrupts the
+    /// call, or its descriptor can no longer be copied. Returns the call if it stays stopped.
+    /// Returns `None` if it was answered, or if its thread is gone.
     pub(super) fn again(self, listener: &Listener) -> io::Result<Option<Self>> {
         let call = &self.call;
         if !listener.is_stopped(call) {
