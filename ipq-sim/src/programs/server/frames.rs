@@ -236,9 +236,9 @@ impl Frames {
     }
 
     /// Returns what is known about the unread frames after the program has closed its connection.
-    /// Which of them are unread is unknown if some were not read (`reset` is `true`), unless the
-    /// program was last seen in a call that may close descriptors. If that call was not seen and
-    /// all frames were read, removes them from the emulated receive buffer.
+    /// Returns `Unknown` only if some frames were not read (`reset` is `true`) and the program was
+    /// not last seen in a call that may close descriptors. If all frames were read and that call
+    /// was not seen, removes them from the emulated receive buffer.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
         if self.known != Known::Not {
             End::Known
