@@ -91,7 +91,7 @@ impl Datagram {
     }
 
     /// Returns a datagram whose bytes are all payload.
-    fn of_bytes(sender: PortId, payload: Bytes) -> Self {
+    pub(crate) fn of_bytes(sender: PortId, payload: Bytes) -> Self {
         Self {
             sender,
             head: FirstPart::Bytes(Box::default()),

@@ -127,3 +127,6 @@ fn scatter(mut bytes: &[u8], parts: &mut [IoSliceMut<'_>]) {
         bytes = rest;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //! kernel.
 
 mod malformed;
+#[path = "../../../tests/support/nfnetlink_messages.rs"]
+mod messages;
 mod outward;
 mod packets;
 mod round_trip;
@@ -15,6 +17,7 @@ use super::translate::headroom::{self, BOUNCE_BYTES, FRAME_HEAD, Origin};
 use crate::family::Family;
 use crate::wire::PortId;
 use crate::wire::nfnetlink::ParseError;
+use messages::{attribute, attribute_of, body, message, packet_header};
 
 /// The port id of the attached peer in these tests.
 const PEER: PortId = PortId(4242);
@@ -25,42 +28,6 @@ fn options() -> Options {
         queue_number: 7,
         ..Options::new(Family::Ipv4)
     }
-}
-
-/// Returns an attribute, padded to a multiple of 4 bytes.
-fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
-    let mut attribute = attribute_of(4 + content.len() as u16, kind, content);
-    attribute.resize(attribute.len().next_multiple_of(4), 0);
-    attribute
-}
-
-/// Returns an attribute that states any length and type, and is not padded.
-fn attribute_of(length: u16, kind: u16, content: &[u8]) -> Vec<u8> {
-    let [a, b] = [length.to_ne_bytes(), kind.to_ne_bytes()];
-    [&a, &b, content].concat()
-}
-
-/// Returns a netlink message without flags, whose header states its true length.
-fn message(kind: u16, sequence: u32, port_id: u32, body: &[u8]) -> Vec<u8> {
-    let length = 16 + body.len() as u32;
-    let mut message = length.to_ne_bytes().to_vec();
-    message.extend(kind.to_ne_bytes());
-    message.extend([0, 0]);
-    message.extend(sequence.to_ne_bytes());
-    message.extend(port_id.to_ne_bytes());
-    message.extend(body);
-    message
-}
-
-/// Returns the part of a message after its netlink header: nfnetlink's own header, for queue 7, and
-/// the attributes.
-fn body(family: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
-    [&[family, 0, 0, 7], &attributes.concat()[..]].concat()
-}
-
-/// Returns the attribute that every packet has: id, protocol, hook.
-fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
-    attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
 }
 
 /// Receives `datagram` and translates it, with a bounce buffer and with each headroom that there is

@@ -2,7 +2,8 @@
 
 use super::super::translate::datagram::Translated;
 use super::super::translate::quote::{EMBEDDED, REFUSAL, REJECT_PROBE};
-use super::{attribute, attribute_of, body, message, packet_header, translated};
+use super::messages::{malformed, packet, stating};
+use super::{attribute, attribute_of, body, message, translated};
 use crate::wire::nfnetlink::ParseError;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
@@ -13,27 +14,6 @@ use ParseError::*;
 const PACKET: u16 = 0x0300;
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
-
-/// Returns a packet message: a right header (packet id 1, IPv4, INPUT), and these attributes after
-/// it.
-fn packet(attributes: &[Vec<u8>]) -> Vec<u8> {
-    let attributes = [&[packet_header(1, 0x0800, 1)], attributes].concat();
-    message(PACKET, 0, 0, &body(2, &attributes))
-}
-
-/// Cuts or extends a message to `length` bytes. If `stated`, its header states that length.
-fn resized(mut message: Vec<u8>, length: usize, stated: bool) -> Vec<u8> {
-    message.resize(length, 0);
-    if stated {
-        message[..4].copy_from_slice(&(length as u32).to_ne_bytes());
-    }
-    message
-}
-
-fn stating(mut message: Vec<u8>, length: u32) -> Vec<u8> {
-    message[..4].copy_from_slice(&length.to_ne_bytes());
-    message
-}
 
 /// Returns an answer to `quoted`, which is cut to its header for error 0.
 fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
@@ -62,56 +42,14 @@ fn decided(number: i32) -> Vec<u8> {
     )
 }
 
+#[test]
+fn what_no_kernel_sends_to_this_queue_is_an_error() {
+    for (name, datagram, expected) in malformed() {
+        assert_eq!(translated(&datagram, 2048, true).0, Err(expected), "{name}");
+    }
+}
+
 #[rstest]
-// The datagram and its header.
-#[case::nothing(vec![], NoHeader { found: 0 })]
-#[case::one_byte(vec![0], NoHeader { found: 1 })]
-#[case::a_header_but_one_byte(vec![0; 15], NoHeader { found: 15 })]
-#[case::length_0(stating(packet(&[]), 0), MessageLength { stated: 0, found: 32 })]
-#[case::length_15(stating(packet(&[]), 15), MessageLength { stated: 15, found: 32 })]
-#[case::length_one_more(stating(packet(&[]), 33), MessageLength { stated: 33, found: 32 })]
-#[case::length_of_all_ones(stating(packet(&[]), u32::MAX), MessageLength { stated: u32::MAX, found: 32 })]
-#[case::a_second_message([packet(&[]), packet(&[])].concat(), TrailingBytes { count: 32 })]
-#[case::more_than_padding(resized(packet(&[]), 36, false), TrailingBytes { count: 4 })]
-#[case::of_type_0(message(0, 0, 0, &[0; 16]), UnknownMessage { message_type: 0 })]
-#[case::the_end_of_a_dump(message(3, 0, 0, &[0; 4]), UnknownMessage { message_type: 3 })]
-#[case::a_verdict(message(VERDICT, 0, 0, &[0; 16]), UnknownMessage { message_type: VERDICT })]
-#[case::another_subsystem(message(0x0100, 0, 0, &[0; 16]), UnknownMessage { message_type: 0x0100 })]
-// A packet's headers.
-#[case::a_packet_of_a_header(message(PACKET, 0, 0, &[]), MessageTooShort { message_type: PACKET, needed: 20, found: 16 })]
-#[case::a_packet_of_19_bytes(message(PACKET, 0, 0, &[2, 0, 0]), MessageTooShort { message_type: PACKET, needed: 20, found: 19 })]
-#[case::no_attributes(message(PACKET, 0, 0, &body(2, &[])), MissingAttribute { attribute: 1 })]
-#[case::no_packet_header(message(PACKET, 0, 0, &body(2, &[attribute(10, &[1; 20])])), MissingAttribute { attribute: 1 })]
-#[case::another_queue(message(PACKET, 0, 0, &[&[2, 0, 0, 8], &packet_header(1, 0, 1)[..]].concat()), WrongQueue { stated: 8, bound: 7 })]
-// Attributes.
-#[case::one_byte_of_an_attribute(resized(packet(&[]), 33, true), NoAttributeHeader { at: 32, left: 1 })]
-#[case::three_bytes_of_an_attribute(resized(packet(&[]), 35, true), NoAttributeHeader { at: 32, left: 3 })]
-#[case::attribute_length_0(packet(&[attribute_of(0, 3, &[])]), AttributeLength { attribute: 3, stated: 0, left: 4 })]
-#[case::attribute_length_3(packet(&[attribute_of(3, 3, &[0; 4])]), AttributeLength { attribute: 3, stated: 3, left: 8 })]
-#[case::attribute_one_too_long(packet(&[attribute_of(9, 3, &[0; 4])]), AttributeLength { attribute: 3, stated: 9, left: 8 })]
-#[case::attribute_of_all_ones(packet(&[attribute_of(0xffff, 0xffff, &[0; 4])]), AttributeLength { attribute: 0x3fff, stated: 0xffff, left: 8 })]
-#[case::an_unknown_one_too_long(packet(&[attribute_of(12, 999, &[0; 4])]), AttributeLength { attribute: 999, stated: 12, left: 8 })]
-#[case::a_second_header(packet(&[packet_header(1, 0, 1)]), DuplicateAttribute { attribute: 1 })]
-#[case::two_marks(packet(&[attribute(3, &[0; 4]), attribute(3, &[0; 4])]), DuplicateAttribute { attribute: 3 })]
-#[case::two_unknown_ones(packet(&[attribute(40, &[]), attribute(40, &[])]), DuplicateAttribute { attribute: 40 })]
-#[case::a_nested_mark_and_a_plain_one(packet(&[attribute(0x8003, &[0; 4]), attribute(3, &[0; 4])]), DuplicateAttribute { attribute: 3 })]
-#[case::a_short_header(message(PACKET, 0, 0, &body(2, &[attribute(1, &[0; 6])])), AttributeSize { attribute: 1, expected: 7, found: 6 })]
-#[case::a_long_header(message(PACKET, 0, 0, &body(2, &[attribute(1, &[0; 8])])), AttributeSize { attribute: 1, expected: 7, found: 8 })]
-#[case::an_empty_mark(packet(&[attribute(3, &[])]), AttributeSize { attribute: 3, expected: 4, found: 0 })]
-#[case::an_odd_mark(packet(&[attribute(3, &[0; 3])]), AttributeSize { attribute: 3, expected: 4, found: 3 })]
-#[case::a_long_mark(packet(&[attribute(3, &[0; 8])]), AttributeSize { attribute: 3, expected: 4, found: 8 })]
-#[case::half_a_timestamp(packet(&[attribute(4, &[0; 8])]), AttributeSize { attribute: 4, expected: 16, found: 8 })]
-#[case::a_short_device(packet(&[attribute(5, &[0; 2])]), AttributeSize { attribute: 5, expected: 4, found: 2 })]
-#[case::a_long_device(packet(&[attribute(6, &[0; 5])]), AttributeSize { attribute: 6, expected: 4, found: 5 })]
-#[case::a_short_address(packet(&[attribute(9, &[0, 6, 0, 0, 1, 2, 3, 4, 5, 6])]), AttributeSize { attribute: 9, expected: 12, found: 10 })]
-#[case::an_address_of_9_bytes(packet(&[attribute(9, &[0, 9, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])]), HardwareAddress { stated: 9 })]
-#[case::an_address_of_256_bytes(packet(&[attribute(9, &[1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])]), HardwareAddress { stated: 256 })]
-#[case::a_mark_after_the_payload(packet(&[attribute(10, &[7; 5]), attribute(3, &[0; 4])]), PayloadNotLast { count: 11 })]
-#[case::two_payloads(packet(&[attribute(10, &[7; 4]), attribute(10, &[7; 4])]), PayloadNotLast { count: 8 })]
-#[case::a_payload_one_too_long(packet(&[attribute_of(9, 10, &[7; 4])]), AttributeLength { attribute: 10, stated: 9, left: 8 })]
-#[case::talk_without_end(packet(&[attribute(20, &[0; 500]), attribute(3, &[0; 4])]), MetadataTooLong { at: 536, limit: 512 })]
-#[case::a_mark_across_the_limit(packet(&[attribute(20, &[0; 472]), attribute(3, &[0; 4])]), MetadataTooLong { at: 512, limit: 512 })]
-// Answers.
 #[case::an_answer_of_a_header(message(2, 0, 0, &[]), MessageTooShort { message_type: 2, needed: 36, found: 16 })]
 #[case::an_answer_of_35_bytes(message(2, 0, 0, &[0; 19]), MessageTooShort { message_type: 2, needed: 36, found: 35 })]
 #[case::a_positive_error(answer(22, &ours(REJECT_PROBE, 0, &[])), ErrorNumber { stated: 22 })]
@@ -135,7 +73,7 @@ fn decided(number: i32) -> Vec<u8> {
 #[case::a_replacement_of_nobodys(answer(-1, &ours(VERDICT, 0, &[attribute(10, &[1; 20])])), QuotedLength { stated: 0, found: 20 })]
 #[case::a_verdict_that_is_none(answer(-1, &ours(VERDICT, 7, &[])), QuotedLength { stated: 7, found: 0 })]
 #[case::a_quoted_attribute_of_0(answer(-1, &ours(CONFIG, 0, &[attribute_of(0, 1, &[])])), AttributeLength { attribute: 1, stated: 0, left: 4 })]
-fn what_no_kernel_sends_is_an_error(#[case] datagram: Vec<u8>, #[case] expected: ParseError) {
+fn an_answer_that_no_kernel_sends_is_an_error(#[case] datagram: Vec<u8>, #[case] expected: ParseError) {
     assert_eq!(translated(&datagram, 2048, true).0, Err(expected));
 }
 

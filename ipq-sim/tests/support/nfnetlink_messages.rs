@@ -1,0 +1,1 @@
+../../../ipq-core/tests/support/nfnetlink_messages.rs
