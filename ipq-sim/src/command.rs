@@ -33,8 +33,8 @@ Exit status:
   2  wrong usage, or the command could not be carried out
   3  nothing was tried: no packet could be fed, or nobody listened";
 
-/// Examples of commands and the link layers that captures may have, shown at the end of the help of
-/// `run`.
+/// Examples of commands, and the formats and link layers that captures may have. Shown at the end
+/// of the help of `run`, before the exit statuses.
 const EXAMPLES: &str = "\
 Examples:
   ipq-sim run --pcap in.pcap -- ./filter -v            what becomes of each packet, in numbers
@@ -92,9 +92,10 @@ struct KernelArguments {
 }
 
 impl KernelArguments {
-    /// Returns the profile of the named kernel for programs with words of this size. Its queue
-    /// length and receive buffer are those of the command line, if given. Where only another
-    /// kernel's profile comes near the named one, returns that, and says so on standard error.
+    /// Returns the profile of the kernel that `--kernel` names, or else of Linux 3.4.10, for
+    /// programs with words of this size. Puts the queue length and receive buffer of the command
+    /// line, if given, in place of the profile's own. For a kernel without a profile of its own,
+    /// returns the one that stands in for it, and tells so on standard error. Fails if none does.
     fn profile(&self, word: WordSize) -> Result<Profile, NoProfile> {
         let kernel = self.kernel.clone().unwrap_or_default();
         let nearest = kernel.nearest(word)?;
@@ -111,8 +112,8 @@ impl KernelArguments {
 /// The kernel that is emulated by default for a program that opens a socket of `ip_queue`.
 const DEFAULT_KERNEL: &str = "3.4.10";
 
-/// The name of a kernel that has a profile: a version such as 2.4.16, or a whole profile's name
-/// such as linux-2.4.16-i386.
+/// The name of a kernel that a profile stands for: a version such as 2.4.16, or a whole profile's
+/// name such as linux-2.4.16-i386.
 #[derive(Clone)]
 struct KernelName(String);
 
@@ -129,8 +130,9 @@ impl KernelName {
         Ok(name)
     }
 
-    /// Returns the kernel's profile for programs with words of this size, in this machine's byte
-    /// order. If the name is a whole profile's, returns that profile, whatever `word` is.
+    /// Returns the profile nearest to the kernel, for programs with words of this size in this
+    /// machine's byte order. If the name is a whole profile's, returns that profile, whatever
+    /// `word` is. Fails if no profile stands for the kernel.
     fn nearest(&self, word: WordSize) -> Result<Nearest, NoProfile> {
         if Profile::by_name(&self.0).is_some() {
             return Profile::of_kernel(&self.0);
@@ -236,7 +238,8 @@ impl From<HookName> for Hook {
     }
 }
 
-/// Returns the parser of `--launcher`, which accepts the names of the launchers.
+/// Returns the parser of `--launcher`, which turns the name of a launcher into that launcher and
+/// refuses other names.
 fn launcher() -> impl TypedValueParser<Value = Launcher> {
     PossibleValuesParser::new(Launcher::ALL.map(Launcher::name)).try_map(|name| {
         let mut known = Launcher::ALL.into_iter();
@@ -259,17 +262,19 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// The reason why a command failed, whose text is printed; the exit status is 2.
+/// The reason why a command could not be carried out. Its text is printed on standard error, and
+/// the exit status is 2.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
     Kernel(#[from] NoProfile),
-    /// A rule can't be understood.
+    /// The text of a rule can't be understood. The error in the text comes second.
     #[error("the rule '{0}': {1}")]
     Rule(String, RuleTextError),
-    /// An output file, a manual page or standard output could not be opened or written.
+    /// An output file, the directory of the manual pages, or standard output could not be created,
+    /// opened or written.
     #[error("{} can't be written: {source}", .path.display())]
     Output { path: PathBuf, source: io::Error },
     #[error("a capture is not written to a terminal: redirect standard output, or name a file")]
@@ -302,7 +307,8 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// Returns a flag that becomes `true` when the process gets SIGINT or SIGTERM.
+/// Returns a flag that becomes `true` when the process gets SIGINT or SIGTERM. From now on these
+/// signals do not end the process.
 fn interruption() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -343,9 +349,10 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
-/// Feeds the capture to the programs of `run`, writes the output files, and prints the summary on
-/// standard error. Calls `listening` again and again from the moment when programs can connect.
-/// Returns the exit status.
+/// Carries out `run`, which feeds the capture to programs, with the settings of the command line.
+/// Writes the output files, and prints the kernel, the summary and the findings on standard error.
+/// Calls `listening` again and again from the moment when programs can connect. Returns the exit
+/// status: 0, 1 or 3. Fails if the run can't be carried out or an output can't be written.
 fn feed(
     run: Run,
     capture: &Path,

@@ -27,7 +27,7 @@ impl OutgoingFrame {
         &self.packet
     }
 
-    /// Returns the whole Ethernet frame.
+    /// Returns the whole Ethernet frame: the header of 14 bytes, and the IP packet.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let mut frame = BytesMut::with_capacity(self.header.len() + self.packet.len());
@@ -37,7 +37,8 @@ impl OutgoingFrame {
     }
 }
 
-/// Returns an Ethernet header for these addresses: destination, source and `EtherType`.
+/// Returns an Ethernet header of 14 bytes: the destination `to`, the source `from`, and `protocol`
+/// as the `EtherType`.
 pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherType) -> [u8; ETHERNET_HEADER_BYTES] {
     let mut header = [0; ETHERNET_HEADER_BYTES];
     header[..6].copy_from_slice(&to);

@@ -61,7 +61,8 @@ pub mod link {
 
 /// Returns the header of 16 bytes that stands before a netlink message in a capture. It is the
 /// header of Linux's cooked link layer, with the netlink protocol in place of the `EtherType`.
-/// `to_kernel` is `true` for a message that the traced program sent.
+/// `to_kernel` is `true` for a message that the traced program sent, and `false` for one that it
+/// received.
 #[must_use]
 pub fn netlink_header(to_kernel: bool, protocol: u16) -> [u8; 16] {
     // 4 for a message that the traced program sent, 0 for one that it received.
@@ -79,8 +80,8 @@ pub fn netlink_header(to_kernel: bool, protocol: u16) -> [u8; 16] {
 /// The number at the beginning of a section by which a reader finds its byte order.
 pub const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 
-/// The most interfaces that a section may have, when it is read or written. Without this bound a
-/// file could make its reader hold ever more.
+/// The most interfaces, 65,536, that this package reads or writes in a section. Without this bound
+/// a file could make its reader hold ever more.
 pub const MOST_INTERFACES: usize = 1 << 16;
 
 /// A block of a file to write, in this machine's byte order. One value makes one block after the
@@ -104,7 +105,8 @@ impl Block {
     }
 
     /// Makes a whole block that describes an interface, and returns its bytes. `link` is the number
-    /// of its link layer. The unit of its times is 10 to the power of `-resolution` seconds.
+    /// of its link layer. The unit of its times is 10 to the power of `-resolution` seconds;
+    /// `resolution` is less than 128.
     pub fn interface(&mut self, name: &str, link: u16, resolution: u8) -> &[u8] {
         self.begin(block::INTERFACE);
         self.words(&[link.into(), 0]);
@@ -113,9 +115,9 @@ impl Block {
         self.end()
     }
 
-    /// Begins a block with a packet, whose bytes are in `parts`. Options may follow. `interface` is
-    /// the index of the packet's interface in the section, and `time` is in the unit of that
-    /// interface.
+    /// Begins a block with a packet, whose bytes are in `parts`, one after the other. Options may
+    /// follow, and [`end`](Self::end) must. `interface` is the index of the packet's interface in
+    /// the section, and `time` is in the unit of that interface.
     pub fn packet(&mut self, interface: u32, time: u64, parts: &[&[u8]]) {
         let length = parts.iter().map(|part| part.len()).sum::<usize>() as u32;
         self.begin(block::ENHANCED_PACKET);
@@ -126,22 +128,23 @@ impl Block {
         self.pad();
     }
 
-    /// Begins a block of type `kind`, and forgets the block before.
+    /// Begins a block of type `kind`, and forgets the block before. [`words`](Self::words) and
+    /// [`option`](Self::option) add to it, and [`end`](Self::end) ends it.
     pub fn begin(&mut self, kind: u32) {
         self.bytes.clear();
         self.has_options = false;
         self.words(&[kind, 0]);
     }
 
-    /// Adds numbers of 32 bits to the block.
+    /// Adds numbers of 32 bits to the block, in this machine's byte order.
     pub fn words(&mut self, words: &[u32]) {
         for word in words {
             self.bytes.extend_from_slice(&word.to_ne_bytes());
         }
     }
 
-    /// Adds an option to the block, with the value cut to 65,535 bytes. Options must come after
-    /// everything else in a block.
+    /// Adds an option to the block: its number `code`, its length, and its value, cut to 65,535
+    /// bytes and padded to a multiple of 4. Options must come after everything else in a block.
     pub fn option(&mut self, code: u16, value: &[u8]) {
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
         self.bytes.extend_from_slice(&code.to_ne_bytes());
@@ -151,8 +154,8 @@ impl Block {
         self.has_options = true;
     }
 
-    /// Ends the block: ends its options, and writes its length at both ends. Returns all bytes of
-    /// the block.
+    /// Ends the block: ends its options, if there are any, and writes the block's length at both
+    /// ends. Returns all bytes of the block.
     pub fn end(&mut self) -> &[u8] {
         if self.has_options {
             self.words(&[option::END.into()]);

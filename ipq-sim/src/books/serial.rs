@@ -1,7 +1,8 @@
 //! Names for packets that entered the emulated host.
 
-/// The serial of a packet that entered the emulated host, to ask for its fate. Serials count from
-/// 0, and are never reused.
+/// The serial of a packet that entered an emulated host: the number of packets that had entered the
+/// host before it. It names the packet, for instance to ask for its fate, and no other packet of
+/// the host gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PacketSerial(u64);
 

@@ -7,18 +7,18 @@ use std::fmt;
 /// The number of steps that are kept, of all packets together.
 const KEPT: usize = 1024;
 
-/// A step on a packet's way.
+/// A step on a packet's way: the packet came to a hook, was queued, or got a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The packet came to this hook.
     Hook(Hook),
-    /// The packet was put in a queue.
+    /// The packet was put in a queue, for the first time or again after a verdict.
     Queued,
-    /// A program gave this verdict.
+    /// A program gave this verdict, which took the packet out of its queue.
     Verdict(Verdict),
 }
 
-/// The last steps of all packets together, in a ring, so that noting a step costs one store.
+/// The last 1024 steps, of all packets together. A further step overwrites the oldest.
 #[derive(Default)]
 pub(crate) struct Trail {
     steps: Vec<(PacketSerial, Step)>,
@@ -36,7 +36,7 @@ impl Trail {
         }
     }
 
-    /// Returns those steps of a packet that are still kept, in order.
+    /// Returns those steps of a packet that are still kept, oldest first.
     pub(super) fn of(&self, packet: PacketSerial) -> Vec<Step> {
         let (newer, older) = self.steps.split_at(self.oldest);
         let steps = older.iter().chain(newer);

@@ -19,7 +19,8 @@ pub(super) struct CompletionsArguments {
     shell: Shell,
 }
 
-/// Writes a manual page for the command, and one for each of its subcommands.
+/// Writes a manual page for the command, and one for each of its subcommands, into the directory of
+/// the arguments. Creates the directory if it does not exist.
 pub(super) fn write_manual(arguments: &ManualArguments) -> Result<ExitCode, Failure> {
     let directory = &arguments.directory;
     let written = std::fs::create_dir_all(directory)

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use trace::Trace;
 use writer::{CaptureWriter, Files, Writer};
 
-/// The time between two flushes of the outputs.
+/// The least time between two flushes of the outputs during a run.
 const FLUSHED_EVERY: Duration = Duration::from_millis(200);
 
 /// Where a run writes what, `-` being standard output.
@@ -55,8 +55,8 @@ impl OutputArguments {
             .map(|path| &**path)
     }
 
-    /// Checks that no two outputs are the same file, and that no output is the capture that is
-    /// read.
+    /// Checks the paths of the outputs. Fails with `OverCapture` if an output is the capture that
+    /// is read, and with `Twice` if two outputs are the same file or both standard output.
     fn check(&self, capture: Option<&Path>) -> Result<(), Failure> {
         // A capture `-` is standard input, and an output `-` is standard output: they are not the
         // same file.
@@ -86,7 +86,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// The outputs of a run, and the progress bar on the terminal.
+/// The watcher of a run: writes the output files, moves the progress bar on the terminal, and calls
+/// `listening` whenever the run reports progress.
 pub(super) struct Outputs<'a> {
     /// `None` if neither `--out` nor `--log` was given.
     writer: Option<Writer>,
@@ -97,9 +98,10 @@ pub(super) struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    /// Opens the output files. Called before the run, so that a file that can't be written stops
-    /// the command before the program starts. Also fails if an output is the capture, if two
-    /// outputs are the same file, or if a capture would go to a terminal.
+    /// Opens the output files, and starts the thread that writes all of them but the trace. Called
+    /// before the run, so that a file that can't be written stops the command before the program
+    /// starts. Fails, too, if an output is the capture, if two outputs are the same file, or if a
+    /// capture would go to a terminal.
     pub(super) fn open(
         arguments: &OutputArguments,
         capture: Option<&Path>,
@@ -123,14 +125,16 @@ impl<'a> Outputs<'a> {
         })
     }
 
-    /// Writes all that is left, and waits until it is written. A file to which nothing was written is
-    /// emptied, and gets its header.
+    /// Writes and flushes all that is left, and waits until it is written. A file to which nothing
+    /// was written loses its earlier content, and gets the header of its format, if the format has
+    /// one. Fails with the first error of writing.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.writer.as_mut().map_or(Ok(()), Writer::finish)?;
         self.trace.as_mut().map_or(Ok(()), Trace::flush)
     }
 
-    /// Flushes all outputs, so that a reader who follows a file sees what is new.
+    /// Flushes the trace, and has the other outputs flushed by their thread, so that a reader who
+    /// follows a file sees what is new.
     fn flush(&mut self) -> io::Result<()> {
         self.writer.as_mut().map_or(Ok(()), Writer::flush)?;
         self.trace.as_mut().map_or(Ok(()), Trace::flush)

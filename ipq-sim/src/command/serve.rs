@@ -24,9 +24,10 @@ pub(super) struct ServeArguments {
     kernel: KernelArguments,
 }
 
-/// Serves an emulated kernel at a path. With a capture, feeds it, and returns when the run is over.
-/// Without one, serves until SIGINT or SIGTERM. Once programs can connect, prints the
-/// `IPQ_TRANSPORT` for them on standard error.
+/// Serves an emulated kernel on the socket at the path of the arguments. With a capture, feeds its
+/// packets to the programs that connect, and returns when the run is over. Without one, serves
+/// until SIGINT or SIGTERM. Once programs can connect, prints the `IPQ_TRANSPORT` for them on
+/// standard error.
 pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let mut told = false;
     // A script may start its program when it has read this line.

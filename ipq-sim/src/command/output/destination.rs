@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// The name that stands for standard output.
 pub(super) const STANDARD_OUTPUT: &str = "-";
 
-/// An output file, or standard output. A file keeps its earlier content until the first write or
-/// flush.
+/// An output file, or standard output, with a buffer for what is written. A file keeps its earlier
+/// content until the first write or flush.
 pub(super) struct Destination {
     path: PathBuf,
     file: BufWriter<File>,
@@ -34,7 +34,8 @@ impl Destination {
         })
     }
 
-    /// Opens the output as [`open`](Self::open) does, for a binary format. Refuses a terminal.
+    /// Opens the output at `path` for a binary format, as [`open`](Self::open) does for a text.
+    /// Fails with `Terminal` if the output is a terminal.
     pub(super) fn open_for_bytes(path: &Path) -> Result<Self, Failure> {
         let destination = Self::open(path)?;
         if destination.file.get_ref().is_terminal() {
@@ -43,8 +44,9 @@ impl Destination {
         Ok(destination)
     }
 
-    /// Calls `write` with the file. The first time, discards the file's earlier content and calls
-    /// `begin` first, which writes the header.
+    /// Calls `write` with the output's buffer. At the first call, empties a file first, but not
+    /// standard output, and calls `begin`, which writes the header. Fails with an error that names
+    /// the output's path.
     pub(super) fn write(
         &mut self,
         begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -73,8 +75,9 @@ impl Destination {
         Ok(())
     }
 
-    /// Flushes the written bytes to the system. If nothing was written yet, discards the earlier
-    /// content and calls `begin` first, which writes the header.
+    /// Flushes the written bytes to the system. If nothing was written or flushed before, empties a
+    /// file first, but not standard output, and calls `begin`, which writes the header. Fails with
+    /// an error that names the output's path.
     pub(super) fn flush(&mut self, begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
         self.write(begin, Write::flush)
     }

@@ -44,8 +44,8 @@ impl Log {
     }
 }
 
-/// The fields of a line of the log, after the packet's number and time. Optional fields without a
-/// value are left out.
+/// The fields of a line of the log that follow the packet's number and time. The addresses, the
+/// packet id and the refusals are left out where there are none.
 #[derive(Serialize)]
 struct Rest<'a> {
     fate: Cow<'static, str>,
@@ -72,7 +72,8 @@ struct Addresses {
     destination_port: Option<u16>,
 }
 
-/// The protocol in an IP header, written as its short name, or as its number if it has no name.
+/// The protocol that an IP packet carries, written as its short name, or as its number if it has no
+/// name.
 struct Protocol(etherparse::IpNumber);
 
 impl Display for Protocol {
@@ -169,8 +170,8 @@ impl<'a> Rest<'a> {
 }
 
 impl Addresses {
-    /// Returns the length, the addresses and the protocol of an IP packet, and the ports of TCP and
-    /// UDP. Returns `None` if the bytes are no IP packet.
+    /// Returns the length, the addresses and the protocol of an IP packet, and the ports if its TCP
+    /// or UDP header can be read. Returns `None` if the bytes are no IP packet.
     fn of(bytes: &[u8]) -> Option<Self> {
         let packet = LaxSlicedPacket::from_ip(bytes).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match packet.net.as_ref()? {

@@ -1,4 +1,5 @@
-//! Writes the packets that got through to a pcap file, with times in nanoseconds.
+//! Writes the packets that got through to a pcap file, with the capture's times in nanoseconds. A
+//! packet that left in fragments is written as these.
 
 use super::Destination;
 use ipq_sim::pcapng::link;
@@ -8,7 +9,7 @@ use std::io::{self, Write};
 /// The magic number of a pcap file with times in nanoseconds.
 const MAGIC: u32 = 0xa1b2_3c4d;
 
-/// The snapshot length in the file's header, in bytes. No packet is as long.
+/// The snapshot length in the file's header, in bytes. No packet is longer.
 const SNAPSHOT: u32 = 1 << 18;
 
 pub(super) struct PcapWriter(Destination);
@@ -40,7 +41,7 @@ fn file_header(file: &mut impl Write) -> io::Result<()> {
     write_file_header(file, link::RAW_IP)
 }
 
-/// Writes the header of a pcap file whose frames have that link type.
+/// Writes the header of a pcap file with times in nanoseconds, whose frames have that link type.
 pub(super) fn write_file_header(file: &mut impl Write, link: u16) -> io::Result<()> {
     write_words(file, &[MAGIC])?;
     // Version 2.4.

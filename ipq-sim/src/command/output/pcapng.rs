@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The type of the verdict option whose numbers are those of Linux's traffic control. The format
-/// has no type for netfilter's verdicts.
+/// The first byte of a verdict option's value. It says that the number after it is a verdict of
+/// Linux's traffic control. The format has no such byte for netfilter's verdicts.
 const TRAFFIC_CONTROL: u8 = 1;
 const OK: u64 = 0;
 const SHOT: u64 = 2;
@@ -68,8 +68,8 @@ impl PcapNgWriter {
     }
 
     /// Returns the number of the file's interface for packets with this clock. Each clock has an
-    /// interface of its own: if the clock is new, writes the interface's description first. If the
-    /// section has no number left, begins a new section before.
+    /// interface of its own: for a new clock, writes the description of an interface first. If the
+    /// section has no number left for it, begins a new section before.
     fn interface(&mut self, clock: CaptureClock) -> io::Result<u32> {
         if let Some(number) = self.interfaces.get(&clock) {
             return Ok(*number);
@@ -98,8 +98,9 @@ fn section(file: &mut impl Write) -> io::Result<()> {
     file.write_all(Block::default().section(concat!("ipq-sim ", env!("CARGO_PKG_VERSION"))))
 }
 
-/// Returns the comment on a packet: which verdicts on it were refused, how it was changed or
-/// marked, and why it did not get through. Returns `None` if there is nothing to say.
+/// Returns the comment on a packet: its number in the capture, which verdicts on it were refused,
+/// how it was changed or marked, and why it did not get through. Returns `None` if there is nothing
+/// to say beside the number.
 fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     let mut comment = String::new();
     let mut add = |text: std::fmt::Arguments<'_>| {

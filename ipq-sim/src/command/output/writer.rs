@@ -10,14 +10,15 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-/// The most packets in a batch, and the most bytes of packets, but for the last packet.
+/// The number of packets at which a batch is handed to the thread.
 const BATCH: usize = 256;
+/// The number of bytes of packets at which a batch is handed to the thread.
 const BATCH_BYTES: usize = 1 << 18;
 
-/// The most batches that wait for the thread.
+/// The most batches that wait for the thread. Who hands over a further one waits for the thread.
 const WAITING: usize = 4;
 
-/// Hands the reports to the thread, in batches.
+/// Hands the reports on packets to the thread that writes them, in batches.
 pub(super) struct Writer {
     batch: Vec<PacketReport>,
     bytes: usize,
@@ -31,17 +32,18 @@ struct Thread {
 
 struct Batch {
     packets: Vec<PacketReport>,
-    /// `true` if the files are to be flushed behind these packets.
+    /// `true` if the files are to be flushed after these packets are written.
     is_flushed: bool,
 }
 
-/// The files that the thread writes.
+/// The files that the thread writes: the packets, the log, or both.
 pub(super) struct Files {
     pub(super) capture: Option<CaptureWriter>,
     pub(super) log: Option<Log>,
 }
 
-/// The writer of the packets. The file's name decides the format.
+/// The writer of the packets, in one of two formats: pcapng if the file's name ends in `.pcapng`,
+/// in small or capital letters, and otherwise pcap.
 pub(super) enum CaptureWriter {
     Pcap(PcapWriter),
     PcapNg(PcapNgWriter),
@@ -62,7 +64,8 @@ impl CaptureWriter {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread that writes reports to `files`. Fails with `Thread` if the system can't
+    /// start one.
     pub(super) fn start(files: Files) -> Result<Self, Failure> {
         let (batches, theirs) = sync_channel(WAITING);
         let ended = Builder::new()
@@ -76,7 +79,9 @@ impl Writer {
         })
     }
 
-    /// Takes a report to be written. An error is the thread's, on this packet or an earlier one.
+    /// Takes a report to be written. Hands it over with those before it when they fill a batch, and
+    /// then waits if four batches wait already. Fails if the thread has ended by an error, which it
+    /// met on an earlier batch.
     pub(super) fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         self.bytes += packet.bytes();
         self.batch.push(packet);
@@ -87,12 +92,14 @@ impl Writer {
         }
     }
 
-    /// Has the files flushed behind the reports so far, and does not wait for it.
+    /// Hands the reports so far to the thread, which flushes the files after them. Does not wait
+    /// for the flush. Fails if the thread has ended by an error.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.hand_over(true)
     }
 
-    /// Flushes the files, and waits until all is written. An error is the first that the thread met.
+    /// Has all reports written and the files flushed, and waits for that. The thread ends. Fails
+    /// with the first error that the thread met.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.flush()?;
         self.end()
@@ -107,7 +114,8 @@ impl Writer {
         }
     }
 
-    /// Waits for the thread's end. It comes when the batches so far are written, or with an error.
+    /// Waits for the thread's end, which comes when all batches handed over are written, or with an
+    /// error. Returns that error. Does nothing if the thread's end was waited for before.
     fn end(&mut self) -> io::Result<()> {
         let Some(Thread { batches, ended }) = self.thread.take() else {
             return Ok(());
@@ -117,8 +125,8 @@ impl Writer {
     }
 }
 
-/// After a run that failed, the reports so far are written. Files for which there are none keep their
-/// content.
+/// Writes the reports so far when the run has failed. Files for which there are no reports keep
+/// their content.
 impl Drop for Writer {
     fn drop(&mut self) {
         // The user is told why the run failed, not that its outputs can't be written either.
@@ -150,7 +158,8 @@ impl Files {
         }
     }
 
-    /// Flushes the files. A file to which nothing was written is emptied, and gets its header.
+    /// Flushes the files. A file to which nothing was written loses its earlier content, and a
+    /// capture gets its header.
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.capture {
             Some(CaptureWriter::Pcap(writer)) => writer.flush()?,
