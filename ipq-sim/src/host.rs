@@ -14,9 +14,10 @@ pub(crate) mod rules;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
-/// Returns the length in bytes that an arriving packet's header states (FWD-2). Returns `None` if
-/// the header is wrong or states more bytes than there are, for which the packet is dropped
-/// (FWD-1).
+/// Returns the length in bytes of the packet that `packet` begins with, as its IP header states it
+/// (FWD-2). An IPv6 jumbogram, whose header states none, counts whole. Returns `None` if the header
+/// is wrong or states more bytes than there are, and for an IPv6 packet from a multicast address: a
+/// host drops such a packet on arrival (FWD-1).
 pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
     match family {
         Family::Ipv4 => ipv4::own_length(packet),

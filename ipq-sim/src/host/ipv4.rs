@@ -11,9 +11,10 @@ const FIXED_HEADER: usize = 20;
 /// The option of one byte that does nothing.
 const NO_OPERATION: u8 = 1;
 
-/// Returns the length in bytes that the header states, to which an arriving packet is cut (FWD-2).
-/// Returns `None` if the header is wrong or states more bytes than there are, for which the packet
-/// is dropped (FWD-1).
+/// Returns the length in bytes that the header states for the whole packet, to which an arriving
+/// packet is cut (FWD-2). Returns `None` if the version, the header length or the checksum is
+/// wrong, or if the packet's length is less than the header's or more than the bytes that are
+/// there: an arriving packet is then dropped (FWD-1).
 pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
     let header_length = header_length(data);
     let total = usize::from(u16_at(data, 2));
@@ -67,18 +68,19 @@ pub(crate) fn dont_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & DONT_FRAGMENT != 0
 }
 
-/// Returns `true` if the packet is a fragment.
+/// Returns `true` if the packet is a fragment, the first or a later one: it has MF set, or an
+/// offset.
 pub(crate) fn is_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & (OFFSET | MORE_FRAGMENTS) != 0
 }
 
-/// Returns `true` if the packet is a fragment other than the first.
+/// Returns `true` if the packet is a fragment other than the first: it has an offset.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & OFFSET != 0
 }
 
-/// Returns the packet with its TTL decremented and the header checksum changed to fit. A checksum
-/// that was wrong stays wrong (VER-8).
+/// Returns the packet with its TTL decremented, where 0 becomes 255, and the header checksum
+/// changed to fit. A checksum that was wrong stays wrong (VER-8).
 pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
     let mut data = BytesMut::from(data);
     let sum = u32::from(u16_at(&data, 10)) + 0x0100;
@@ -96,9 +98,10 @@ pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// Splits a packet into fragments of at most `mtu` bytes (FWD-4). All but the last carry a multiple
-/// of 8 bytes and have MF set. All have the packet's identification. Returns `None` if the header
-/// is malformed, no bytes follow it, or `mtu` leaves no room for 8 of them.
+/// Splits a packet, or a fragment of one, into fragments of at most `mtu` bytes (FWD-4). All have
+/// the packet's identification, and none has DF. All but the last carry a multiple of 8 bytes and
+/// have MF set. The last has MF if the packet has it. Returns `None` if the header states less than
+/// 20 bytes for itself, no bytes follow it, or `mtu` leaves no room for 8 of them.
 pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     let header_length = header_length(data);
     if header_length < FIXED_HEADER || header_length >= data.len() || mtu < header_length + 8 {
@@ -129,8 +132,9 @@ pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     Some(fragments)
 }
 
-/// Replaces the options that only the first fragment carries by no-operations, for the fragments
-/// after it.
+/// Overwrites the options that only the first fragment carries with no-operations, for the
+/// fragments after it. Leaves the rest as it is from the end of the options on, or from an option
+/// whose length can't be right.
 fn blank_first_fragment_options(options: &mut [u8]) {
     const COPIED: u8 = 0x80;
     let mut at = 0;
@@ -166,7 +170,8 @@ fn mend_checksum(header: &mut [u8]) {
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// Returns the internet checksum of a header, which is 0 if the header contains the right checksum.
+/// Returns the internet checksum of a header of any length. It is 0 if the header contains the
+/// right checksum.
 pub(crate) fn checksum(header: &[u8]) -> u16 {
     // Most headers have no options. Their length is known when this is compiled.
     let mut sum = match header.first_chunk::<FIXED_HEADER>() {

@@ -12,9 +12,10 @@ const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 const ICMPV6: u8 = 58;
 
-/// Returns the length in bytes that the header states, to which an arriving packet is cut (FWD-2).
-/// Returns `None` if the header is wrong, states more bytes than there are, or has a multicast
-/// source, for which the packet is dropped.
+/// Returns the length in bytes that the header states for the whole packet, to which an arriving
+/// packet is cut (FWD-2). For a jumbogram, whose header states 0, returns the length of `data`.
+/// Returns `None` if the version is wrong, the header is cut off, the packet is longer than `data`,
+/// or its source is a multicast address: an arriving packet is then dropped.
 pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
     let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(data).is_multicast();
     let stated = usize::from(u16::from_be_bytes([*data.get(4)?, *data.get(5)?]));
@@ -61,8 +62,8 @@ pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     extension_headers(data).any(|header| header.is_of_later_fragment && header.end <= data.len())
 }
 
-/// Returns `true` if the packet is neighbour discovery or multicast listener discovery (`ICMPv6`
-/// types 130 to 137, and 143), which the host itself sends (PKT-6).
+/// Returns `true` if the packet is neighbour discovery or multicast listener discovery (PKT-6): it
+/// carries `ICMPv6` of a type from 130 to 137, or 143.
 pub(crate) fn is_discovery(data: &[u8]) -> bool {
     transport(data)
         .filter(|(protocol, _)| *protocol == ICMPV6)
@@ -70,9 +71,10 @@ pub(crate) fn is_discovery(data: &[u8]) -> bool {
         .is_some_and(|kind| matches!(kind, 130..=137 | 143))
 }
 
-/// Splits a packet into fragments of at most `mtu` bytes (FWD-4). Each repeats the headers that
-/// routers on the way look at. Returns `None` if the headers are wrong, or if `mtu` leaves no room
-/// after them.
+/// Splits a packet into fragments of at most `mtu` bytes with this identification (FWD-4). Each
+/// repeats the headers that routers on the way look at, followed by a fragment header. All but the
+/// last carry the same number of bytes, a multiple of 8. Returns `None` if the headers are wrong,
+/// or if `mtu` leaves no room for 8 bytes after them.
 pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<Vec<Bytes>> {
     let (kept, next_header) = unfragmentable(data)?;
     let room = mtu.checked_sub(kept + FRAGMENT_HEADER)? & !7;
@@ -97,9 +99,10 @@ pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<
     Some(fragments)
 }
 
-/// Returns the length of the headers that each fragment repeats: all up to a routing header, or
-/// else up to hop-by-hop options. Also returns the offset of the byte that names the header after
-/// them. Returns `None` if a header reaches the packet's end.
+/// Returns the length in bytes of the headers that each fragment repeats: those up to the last
+/// routing header, or else hop-by-hop options, or else the fixed header alone. Second, returns the
+/// offset of the byte that names the header after them. Returns `None` if an extension header ends
+/// where the packet ends, or beyond.
 fn unfragmentable(data: &[u8]) -> Option<(usize, usize)> {
     let mut repeated = (FIXED_HEADER, 6);
     let (mut at, mut kind_at) = repeated;
@@ -125,8 +128,9 @@ struct ExtensionHeader {
     is_of_later_fragment: bool,
 }
 
-/// Returns the number of the transport protocol, and the offset of its header. Returns `None` if
-/// the packet ends before that header begins.
+/// Returns the number of the transport protocol, and the offset of its header, or of the bytes
+/// after the fragment header in a fragment other than the first. Returns `None` if the packet ends
+/// before that offset, or if no header names a transport protocol.
 pub(crate) fn transport(data: &[u8]) -> Option<(u8, usize)> {
     let last = extension_headers(data).last();
     let (protocol, at) = match last {
@@ -136,8 +140,9 @@ pub(crate) fn transport(data: &[u8]) -> Option<(u8, usize)> {
     (!is_extension(protocol) && at <= data.len()).then_some((protocol, at))
 }
 
-/// Returns the extension headers in order. The last may reach beyond the packet's end. In a
-/// fragment other than the first, none is read after the fragment header.
+/// Returns the extension headers in order, as far as their types and lengths are there. The last
+/// may reach beyond the packet's end. In a fragment other than the first, none is read after the
+/// fragment header.
 fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
     let mut kind = data.get(6).copied().unwrap_or_default();
     let mut at = FIXED_HEADER;

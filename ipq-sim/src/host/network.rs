@@ -49,16 +49,16 @@ pub enum DeviceError {
         /// The names of the host's devices.
         has: Vec<String>,
     },
-    /// Two devices have the same name.
+    /// Two devices have the same name. One may be `lo`, which every host has.
     #[error("there are two devices {name:?}: give each a name of its own")]
     Duplicate {
         /// The name that both devices have.
         name: String,
     },
-    /// There are more devices than a host can have.
+    /// There are more than 65,534 devices beside `lo`.
     #[error("a host has {} devices at most beside lo, and these are {count}: describe fewer", DeviceId::MANY - 1)]
     TooMany {
-        /// The number of devices that were given.
+        /// The number of devices that were given, without `lo`.
         count: usize,
     },
     /// A device has no name.
@@ -75,8 +75,8 @@ pub enum DeviceError {
 }
 
 impl Device {
-    /// Returns an Ethernet device that is up, with an MTU of 1500 bytes, and without addresses or
-    /// neighbours.
+    /// Returns an Ethernet device with an MTU of 1500 bytes, and without addresses, neighbours or a
+    /// gateway. It is up in a new host.
     #[must_use]
     pub fn ethernet(name: &str, mac: MacAddress) -> Self {
         Self {
@@ -90,7 +90,8 @@ impl Device {
         }
     }
 
-    /// Returns the loopback device `lo`. Every emulated host has one.
+    /// Returns the loopback device `lo`, with the addresses 127.0.0.1/8 and `::1` and an MTU of
+    /// 16,436 bytes. Every emulated host has one.
     pub(crate) fn loopback() -> Self {
         Self {
             kind: Kind::Loopback,
@@ -101,16 +102,17 @@ impl Device {
         .address(Ipv6Addr::LOCALHOST, 128)
     }
 
-    /// Gives the device an address, in a network whose prefix has `prefix` bits. A larger number
-    /// than the address has bits stands for the whole address.
+    /// Adds an address to the device's own, and with it the network of all addresses that share the
+    /// first `prefix` bits: packets to other hosts in that network leave by the device. A `prefix`
+    /// larger than the address has bits stands for all its bits.
     #[must_use]
     pub fn address(mut self, address: impl Into<IpAddr>, prefix: u8) -> Self {
         self.addresses.push((address.into(), prefix));
         self
     }
 
-    /// Tells the device a neighbour's link-layer address, so that packets to the neighbour can
-    /// leave.
+    /// Tells the device the link-layer address of a neighbour, so that packets to the neighbour can
+    /// leave. A later one for the same neighbour replaces it.
     #[must_use]
     pub fn neighbour(mut self, address: impl Into<IpAddr>, mac: MacAddress) -> Self {
         match address.into() {
@@ -120,15 +122,16 @@ impl Device {
         self
     }
 
-    /// Tells the device the link-layer address to which packets leave if their neighbour is not
-    /// known.
+    /// Tells the device the link-layer address to which packets leave that are routed to the device
+    /// and whose destination is no known neighbour. It adds no route.
     #[must_use]
     pub fn gateway(mut self, mac: MacAddress) -> Self {
         self.gateway = Some(mac);
         self
     }
 
-    /// Sets the MTU, the length in bytes of the longest packet that can leave: at least 68.
+    /// Sets the MTU, the length in bytes of the longest packet that leaves in one piece. A number
+    /// below 68 counts as 68.
     #[must_use]
     pub fn mtu(mut self, bytes: usize) -> Self {
         self.mtu = bytes.max(68);
@@ -167,19 +170,19 @@ impl DeviceId {
 pub(crate) enum Route {
     /// The packet is for this host.
     Local,
-    /// The packet leaves by this device, to the neighbour that has the packet's destination
-    /// address.
+    /// The packet leaves by this device, in whose network its destination was found.
     Via(DeviceId),
 }
 
-/// The number of frames that each device keeps of those that left by it. Older ones are forgotten.
+/// The most frames that a device keeps of those that left by it and were not taken. The oldest are
+/// lost.
 const FRAMES_KEPT: usize = 65_536;
 
 /// The devices of the host, and the tables that are made of their addresses.
 pub(crate) struct Network {
     devices: Vec<State>,
-    /// The devices' IPv4 addresses, those in the smallest networks first. Every IPv4 packet is
-    /// compared with them.
+    /// The devices' IPv4 addresses with their networks, the smallest network first, and of networks
+    /// of one size that of the first device.
     ipv4: Vec<Ipv4Network>,
     recent_route: RecentRoute,
 }
@@ -198,8 +201,8 @@ struct Ipv4Network {
     own: u32,
     mask: u32,
     /// The network's two broadcast addresses: the last of the network, and the first, which is an
-    /// older form. Networks of one or two addresses and that of `lo` have no broadcast. There, both
-    /// places hold the host's own address.
+    /// older form. A network of one or two addresses, or of loopback addresses, has no broadcast.
+    /// There, both places hold the host's own address.
     broadcast: [u32; 2],
 }
 
@@ -279,7 +282,7 @@ impl Network {
         }
     }
 
-    /// Writes each device on a line: name, state, MTU and addresses.
+    /// Writes each device on a line, `lo` first: name, state, MTU and addresses.
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for State { device, up, .. } in &self.devices {
             let state = if *up { "UP" } else { "DOWN" };
@@ -296,7 +299,8 @@ impl Network {
         device.map_or(InterfaceName::NONE, |device| self.state(device).name)
     }
 
-    /// Returns the device with that number, counted from 1. Returns `None` if there is none.
+    /// Returns the device with that interface number, counted from 1. Returns `None` if there is
+    /// none.
     pub(crate) fn numbered(&self, number: u32) -> Option<DeviceId> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         (index < self.devices.len()).then(|| DeviceId::at(index))
@@ -324,7 +328,8 @@ impl Network {
     }
 
     /// Returns whom a frame with this destination is for: the device's own address, or several
-    /// hosts. Returns `None` if it is for another host (FWD-1).
+    /// hosts, if it is a broadcast or multicast address. Returns `None` if it is for another host
+    /// (FWD-1).
     pub(crate) fn takes(&self, device: DeviceId, destination: MacAddress) -> Option<Taken> {
         if destination == self.mac(device) {
             Some(Taken::OwnAddress)
@@ -342,8 +347,9 @@ impl Network {
         }
     }
 
-    /// Returns the link-layer address of a neighbour, for a frame that is made up as if it came
-    /// from there. Returns the gateway's if no neighbour is known, and zeros without one.
+    /// Returns the link-layer address of one of the device's neighbours, the smallest, for a frame
+    /// that is made up as if it came from there. If no neighbour is known, returns the gateway's,
+    /// and without a gateway zeros.
     pub(crate) fn some_neighbour(&self, device: DeviceId) -> MacAddress {
         let device = &self.state(device).device;
         let neighbours = device.ipv4_neighbours.values().chain(device.ipv6_neighbours.values());
@@ -362,8 +368,8 @@ impl Network {
         }
     }
 
-    /// Returns `true` if an IPv4 address is this host's, or a broadcast address of a network whose
-    /// device is up.
+    /// Returns `true` if an IPv4 address is this host's, or if it is the last or first address, as
+    /// a broadcast, of a network whose device is up.
     #[inline]
     pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
         let address = address.to_bits();
@@ -372,9 +378,10 @@ impl Network {
         })
     }
 
-    /// Returns the route to a unicast address: to this host for its own and loopback addresses, or
-    /// by the device that [`device_to`](Self::device_to) finds. Returns `None` if there is no
-    /// route.
+    /// Returns the route to an address: `Local` if it is this host's own or a loopback address, and
+    /// otherwise `Via` the device that is up and whose network holds the address. Of several such
+    /// networks, the one with the longest prefix counts. Returns `None` if no such network holds
+    /// the address.
     pub(crate) fn route(&self, destination: IpAddr) -> Option<Route> {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);
@@ -382,8 +389,9 @@ impl Network {
         self.device_to(destination).map(Route::Via)
     }
 
-    /// Returns the device, of those that are up, whose network has the longest prefix in common
-    /// with another host's address. Returns `None` if no device's network holds the address.
+    /// Returns the device, of those that are up, whose network holds the address of another host.
+    /// Of several, returns the one with the longest prefix, and of equals the first. Returns `None`
+    /// if no network of theirs holds the address.
     pub(crate) fn device_to(&self, destination: IpAddr) -> Option<DeviceId> {
         match destination {
             IpAddr::V4(address) => self.device_to_ipv4(address),
@@ -395,8 +403,9 @@ impl Network {
         }
     }
 
-    /// Returns the device, of those that are up, with the smallest IPv4 network that holds another
-    /// host's address. Returns `None` if no device's network holds it.
+    /// Returns the device, of those that are up, with the smallest IPv4 network that holds the
+    /// address of another host, and of equals the first. Returns `None` if no network of theirs
+    /// holds the address.
     #[inline]
     pub(crate) fn device_to_ipv4(&self, destination: Ipv4Addr) -> Option<DeviceId> {
         let destination = destination.to_bits();
@@ -405,13 +414,13 @@ impl Network {
         longest.map(|network| network.device)
     }
 
-    /// Returns the memory of the route that was found last.
+    /// Returns the memory of the route that was found last for an arriving IPv4 packet.
     pub(super) const fn recent_route(&self) -> &RecentRoute {
         &self.recent_route
     }
 
-    /// Returns the link-layer address of a neighbour, or else the device's gateway. Returns `None`
-    /// if the device knows neither.
+    /// Returns the link-layer address of the neighbour with this IP address, or else that of the
+    /// device's gateway. Returns `None` if the device knows neither.
     pub(crate) fn neighbour(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         let device = &self.state(device).device;
         let known = match address {
@@ -421,8 +430,9 @@ impl Network {
         known.copied().or(device.gateway)
     }
 
-    /// Returns the link-layer address that a packet with this destination leaves to: the broadcast
-    /// address, that of a multicast group, or what [`neighbour`](Self::neighbour) returns (NFQ-72).
+    /// Returns the link-layer address that a packet with this destination leaves to (NFQ-72): that
+    /// of the multicast group, ff:ff:ff:ff:ff:ff for an IPv4 broadcast, or else that of the
+    /// neighbour or the device's gateway. Returns `None` if the device knows neither of these two.
     pub(crate) fn next_hop(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         match address {
             IpAddr::V4(address) if address.is_multicast() => {
@@ -439,7 +449,7 @@ impl Network {
     }
 
     /// Returns `true` for 255.255.255.255, for 0.0.0.0, and for the last address of a network whose
-    /// device is up.
+    /// device is up, unless it is the host's own address there.
     fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         let bits = address.to_bits();
         let mut networks = self.ipv4.iter();
@@ -449,7 +459,7 @@ impl Network {
     }
 
     /// Lets a packet leave by a device to the link-layer address `to`. Returns its frame, which the
-    /// device keeps.
+    /// device keeps, and for which it forgets its oldest one if it has 65,536.
     pub(crate) fn transmit(
         &mut self,
         device: DeviceId,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress};
 use ipq_core::{Errno, Family};
 
-/// The length in bytes to which a replacement can make a packet grow (VER-7).
+/// The greatest length in bytes to which a replacement can make a packet grow (VER-7).
 const LONGEST: usize = 0xffff;
 
 /// A packet: its bytes from the network header on, and what the host notes of it.
@@ -15,12 +15,12 @@ const LONGEST: usize = 0xffff;
 pub(crate) struct Packet {
     pub(crate) serial: PacketSerial,
     pub(crate) family: Family,
-    /// The packet's bytes: at least the family's fixed header.
+    /// The packet's bytes from the IP header on: at least the family's fixed header.
     pub(crate) data: Bytes,
     /// The packet's mark, which stays with it from hook to hook (FWD-6).
     pub(crate) mark: u32,
-    /// The packet's priority. Forwarding derives it from an IPv4 packet's type of service, and a
-    /// verdict can set it (NFQ-67, NFQ-83).
+    /// The packet's priority, 0 at first. Forwarding derives it from an IPv4 packet's type of
+    /// service, and a verdict of a numbered queue can set it (NFQ-67, NFQ-83).
     pub(crate) priority: u32,
     pub(crate) arrival_time: ArrivalTime,
     pub(crate) protocol: EtherType,
@@ -50,7 +50,7 @@ impl Link {
 
 impl Packet {
     /// Replaces the packet's bytes by a verdict's payload, whose contents are not checked (VER-8).
-    /// Fails if the packet would grow to more than 65,535 bytes (VER-7).
+    /// Fails, and changes nothing, if the packet would grow to more than 65,535 bytes (VER-7).
     pub(crate) fn replace(&mut self, replacement: &[u8]) -> Result<(), Errno> {
         if replacement.len() > self.data.len() && replacement.len() > LONGEST {
             return Err(Errno::EINVAL);

@@ -51,7 +51,7 @@ impl Table {
     }
 }
 
-/// The action of a rule on a packet that it matches.
+/// The action of a rule on a packet that it matches: to queue the packet, or to mark it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Sends the packet to the queue of its family, or to queue 0 on a kernel with numbered queues
@@ -72,15 +72,16 @@ pub struct NumberedQueue {
     pub last: u16,
     /// The rule by which packets are spread over the queues.
     pub spread: Spread,
-    /// `true` if a packet whose queue nobody has bound goes on; `false` if it is dropped (NFQ-11).
+    /// `true` if a packet whose queue nobody has bound goes on with the next table or hook; `false`
+    /// if it is dropped (NFQ-11).
     pub bypass: bool,
 }
 
 /// The rule by which packets are spread over several queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
-    /// Packets are spread by their addresses and protocol, so that all packets of one protocol
-    /// between two hosts go to one queue (NFQ-16).
+    /// Packets are spread by their addresses and protocol, not by their ports, so that all packets
+    /// of one protocol between two hosts, in both directions, go to one queue (NFQ-16).
     Balance,
     /// Packets are spread by the processor that handles them (NFQ-17). The emulated host has one,
     /// so they all go to the first queue.
@@ -100,7 +101,8 @@ impl NumberedQueue {
     }
 }
 
-/// Returns a hash of a packet's addresses and protocol. Both directions of a flow have the same.
+/// Returns a hash of a packet's addresses and protocol. Both directions of a flow have the same,
+/// and ports do not count.
 #[inline(never)]
 fn flow_hash(packet: &Packet) -> u32 {
     let (source, destination) = routing::addresses(packet);
@@ -117,8 +119,8 @@ pub struct Rule {
     pub table: Table,
     /// The rule's chain: the hook whose name it has.
     pub chain: Hook,
-    /// The number of the protocol in the IP header, such as 6 for TCP and 17 for UDP, that packets
-    /// must have; `None` for any.
+    /// The number of the protocol that packets must carry, such as 6 for TCP and 17 for UDP: that
+    /// in the IPv4 header, or after the IPv6 extension headers. `None` stands for any.
     pub protocol: Option<u8>,
     /// The conditions that a packet must meet beside family and protocol; `None` without such
     /// conditions.
@@ -150,8 +152,9 @@ pub enum RuleError {
 }
 
 impl Rule {
-    /// Returns a rule that sends every packet of `family` at `hook` to the family's queue. The rule
-    /// is in table filter at INPUT, FORWARD and OUTPUT, and in table mangle at the other hooks.
+    /// Returns a rule that sends every packet of `family` at `hook` to the family's queue, or to
+    /// queue 0 on a kernel with numbered queues. The rule is in table filter at INPUT, FORWARD and
+    /// OUTPUT, and in table mangle at the other hooks.
     #[must_use]
     pub const fn queue(family: Family, hook: Hook) -> Self {
         let table = match hook {
@@ -168,14 +171,17 @@ impl Rule {
         }
     }
 
-    /// Returns a rule that sends every packet of `family` at `hook` to the queue with that number.
+    /// Returns a rule that sends every packet of `family` at `hook` to the queue with that number,
+    /// without bypass. The rule is in table filter at INPUT, FORWARD and OUTPUT, and in table
+    /// mangle at the other hooks.
     #[must_use]
     pub const fn numbered_queue(family: Family, hook: Hook, number: u16) -> Self {
         Self::numbered_queues(family, hook, number..=number)
     }
 
     /// Returns a rule that spreads the packets of `family` at `hook` over the queues with these
-    /// numbers, by addresses and protocol (NFQ-16).
+    /// numbers, by addresses and protocol (NFQ-16), without bypass. The rule is in table filter at
+    /// INPUT, FORWARD and OUTPUT, and in table mangle at the other hooks.
     #[must_use]
     pub const fn numbered_queues(family: Family, hook: Hook, numbers: RangeInclusive<u16>) -> Self {
         Self {
@@ -189,8 +195,8 @@ impl Rule {
         }
     }
 
-    /// Returns the rule, changed so that packets go on if nobody has bound their numbered queue. A
-    /// rule with another target stays as it is.
+    /// Returns the rule, changed so that packets go on with the next table or hook if nobody has
+    /// bound their numbered queue. A rule with another target stays as it is.
     #[must_use]
     pub const fn bypass(self) -> Self {
         match self.target {
@@ -202,8 +208,8 @@ impl Rule {
         }
     }
 
-    /// Returns the rule, changed to match only packets of one protocol, by its number in the IP
-    /// header (6 TCP, 17 UDP).
+    /// Returns the rule, changed to match only packets of one protocol, by its number (6 TCP, 17
+    /// UDP).
     #[must_use]
     pub const fn protocol(self, protocol: u8) -> Self {
         Self {
@@ -274,7 +280,8 @@ impl Rules {
         Ok(())
     }
 
-    /// Writes each rule on a line, as the iptables or ip6tables command that adds it.
+    /// Writes each rule on a line, as the iptables or ip6tables command that adds it: those of IPv4
+    /// first, and then in the order of the hooks and of running.
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = self.hooks.iter().flat_map(|(_, hooks)| hooks.iter().flatten());
         rules.into_iter().try_for_each(|rule| writeln!(f, "{rule}"))
@@ -285,10 +292,11 @@ impl Rules {
     }
 
     /// Runs those functions of a hook whose numbers are in `functions`. A function is a table's
-    /// chain, whose rules run in order. Returns the number of the function that queues the packet,
-    /// and the target. Returns `None` if no function queues it. `devices` returns the names of the
-    /// packet's incoming and outgoing device. Fails if the packet must be dropped, since a rule's
-    /// match can't read its headers.
+    /// chain, whose rules run in order. A rule with the target MARK changes the packet's mark, and
+    /// the next rule runs. The first rule that queues the packet ends the run: returns the number
+    /// of its function, and its target. Returns `None` if no rule queues the packet. `devices`
+    /// returns the names of the packet's incoming and outgoing device. Fails with `Malformed` if a
+    /// rule's match can't read the packet's headers, for which the packet must be dropped.
     #[inline]
     pub(crate) fn judge(
         &self,
@@ -324,7 +332,7 @@ impl Rules {
         Ok(None)
     }
 
-    /// Returns `true` if there is any rule for packets of `family` at `hook`.
+    /// Returns `true` if there is any rule, in either table, for packets of `family` at `hook`.
     pub(crate) fn any_at(&self, hook: HookPoint, family: Family) -> bool {
         !self.at(hook, family).is_empty()
     }

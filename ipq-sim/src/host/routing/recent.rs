@@ -1,13 +1,13 @@
-//! A memory of the last route of an arriving IPv4 packet. Packets of one flow follow each other, so
-//! the next packet mostly takes the same route.
+//! A memory of the last route that was found for an arriving IPv4 packet. Packets of one flow
+//! follow each other, so the next packet mostly takes the same route.
 
 use crate::books::DropReason;
 use crate::host::network::Route;
 use std::cell::Cell;
 use std::net::Ipv4Addr;
 
-/// The route of the IPv4 packet that arrived last, with its source and destination. The route holds
-/// until a device goes up or down.
+/// The route, or the reason to drop, that was found last for an arriving IPv4 packet, with the
+/// packet's source and destination. It holds until a device is set up or down.
 #[derive(Default)]
 pub(in crate::host) struct RecentRoute(Cell<Option<Found>>);
 
@@ -15,8 +15,9 @@ pub(in crate::host) struct RecentRoute(Cell<Option<Found>>);
 type Found = ([Ipv4Addr; 2], Result<Route, DropReason>);
 
 impl RecentRoute {
-    /// Returns the route between two addresses. If the remembered route is between others, calls
-    /// `find` and remembers what that returns.
+    /// Returns what is remembered for these two addresses: a route, or the reason to drop. If
+    /// nothing is, calls `find`, remembers what that returns in place of what was remembered, and
+    /// returns it.
     #[inline]
     pub(super) fn or_find(
         &self,

@@ -8,8 +8,8 @@ use ipq_core::wire::InterfaceName;
 use std::fmt;
 use std::net::IpAddr;
 
-/// The conditions of a rule, of which a packet must meet all that are there.
-/// [`Rule::parse`](super::Rule::parse) makes them.
+/// The conditions of a rule on a packet's addresses, devices, ports and mark. A packet must meet
+/// all that are set. [`Rule::parse`](super::Rule::parse) makes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Matches {
     pub(super) source: Option<Condition<Addresses>>,
@@ -28,11 +28,11 @@ pub(super) struct Condition<T> {
     pub(super) inverted: bool,
 }
 
-/// The addresses of a network: all that begin with the same `prefix` bits.
+/// The addresses of a network: all whose first `prefix` bits are those of `network`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Addresses {
     pub(super) network: IpAddr,
-    /// The number of bits that the addresses have in common.
+    /// The number of bits, from the first on, that all addresses of the network have in common.
     pub(super) prefix: u8,
 }
 
@@ -40,21 +40,21 @@ pub(super) struct Addresses {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DeviceName {
     pub(super) name: InterfaceName,
-    /// `true` if every name that begins so matches.
+    /// `true` if every name that begins with `name` matches, `false` if only `name` does.
     pub(super) is_prefix: bool,
 }
 
-/// The ports that a packet's port may be: up to 15 ranges.
+/// The ports that a packet's source or destination port may be: at most 15 ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ports {
     ranges: [(u16, u16); Ports::MOST],
     count: u8,
-    /// `true` for the match multiport, which needs only the ports of a packet. The matches tcp and
-    /// udp need the whole header.
+    /// `true` for the match multiport, which needs only the two ports of a packet. The matches tcp
+    /// and udp need the whole header: 20 bytes for TCP, and 8 for others.
     pub(super) is_multiport: bool,
 }
 
-/// The value that a packet's mark must have, in the bits of the mask.
+/// The value that a packet's mark must have after all bits outside the mask are cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) value: u32,
@@ -68,8 +68,10 @@ impl<T> Condition<T> {
 }
 
 impl Matches {
-    /// Returns `true` if a packet meets all conditions. Fails if the packet ends before the header
-    /// that a condition on ports needs: the kernel's matches drop such a packet.
+    /// Returns `true` if a packet meets all conditions. `devices` returns the names of its incoming
+    /// and outgoing device. A fragment other than the first meets no condition on ports, inverted
+    /// or not. Fails with `Malformed` if a packet meets all other conditions and ends within the
+    /// headers that a condition on ports needs: the kernel's matches drop such a packet.
     #[inline(never)]
     pub(super) fn hold(
         &self,
@@ -115,7 +117,8 @@ impl Matches {
 }
 
 /// Returns a packet's protocol number, and its bytes from the transport header on. Returns `None`
-/// for a fragment other than the first. Fails if the packet ends before the transport header.
+/// for a fragment other than the first. Fails with `Malformed` if the packet ends before the
+/// transport header begins.
 fn transport(packet: &Packet) -> Result<Option<(u8, &[u8])>, DropReason> {
     let data = &packet.data;
     let found = match packet.family {
@@ -152,7 +155,8 @@ impl DeviceName {
 }
 
 impl Ports {
-    /// The most ranges. Multiport takes 15 ports, of which a range counts as two.
+    /// The most ranges that there can be. A rule's text may have 15 ports for multiport, of which a
+    /// range counts as two.
     pub(super) const MOST: usize = 15;
 
     /// The protocol number of TCP.
@@ -162,8 +166,8 @@ impl Ports {
     /// The size of both ports in bytes.
     const PORTS: usize = 4;
 
-    /// Returns the ports in `ranges`. Returns `None` if there are more than 15 ranges, or if one is
-    /// empty.
+    /// Returns the ports in `ranges`, each of which is a first and a last port. Returns `None` if
+    /// there are more than 15 ranges, or if the last port of one is below its first.
     pub(super) fn new(ranges: &[(u16, u16)], is_multiport: bool) -> Option<Self> {
         let mut own = [(0, 0); Self::MOST];
         own.get_mut(..ranges.len())?.copy_from_slice(ranges);
@@ -194,7 +198,8 @@ impl Ports {
 }
 
 impl fmt::Display for Matches {
-    /// Writes the conditions as options of iptables, each after a space.
+    /// Writes the conditions as options of iptables, each after a space, and with `!` before an
+    /// inverted one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_condition(f, "-s", self.source.as_ref())?;
         write_condition(f, "-d", self.destination.as_ref())?;

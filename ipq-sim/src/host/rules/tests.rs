@@ -26,6 +26,7 @@ fn rules(rules: &[Rule]) -> Rules {
 }
 
 /// Returns the number of the function at FORWARD that queues a packet, of those from `first` on.
+/// The packet comes by `eth0` and leaves by `ppp1`.
 fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     let devices = || ["eth0", "ppp1"].map(|name| name.parse().unwrap());
     let judged = rules.judge(HookPoint::Forward, first..=u8::MAX, packet, devices, Fragments::All)?;

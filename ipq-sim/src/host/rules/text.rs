@@ -6,10 +6,12 @@ use ipq_core::{Family, Hook};
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-/// The options, matches and targets that a rule's text may have, for error messages.
+/// The options that a rule's text may have, for error messages.
 const OPTIONS: &str = "-A, -t, -4, -6, -p, -s, -d, -i, -o, -m, --sport, --dport, --sports, --dports, --mark, and -j with \
                        --queue-num, --queue-balance, --queue-bypass, --queue-cpu-fanout or --set-mark";
+/// The matches that a rule's text may have, for error messages.
 const MATCHES: &str = "tcp, udp, udplite, multiport or mark";
+/// The targets that a rule's text may have, for error messages.
 const TARGETS: &str = "NFQUEUE, QUEUE or MARK";
 
 /// The error in the text of a rule.
@@ -19,10 +21,10 @@ pub enum RuleTextError {
     /// This word stands where an option must, and is none.
     #[error("a rule has no {0} here: it may have {OPTIONS}")]
     Option(String),
-    /// This option comes twice.
+    /// This option comes twice, or after another that it excludes, as `--sports` after `--sport`.
     #[error("{0} comes twice")]
     Twice(String),
-    /// The text ends after this option, which needs a value.
+    /// The text ends after this option, which needs a value, or after `!`.
     #[error("nothing follows {0}")]
     NoValue(String),
     /// An option has a value that it can't have.
@@ -35,7 +37,7 @@ pub enum RuleTextError {
         /// The values that the option may have.
         expected: &'static str,
     },
-    /// This option comes after `!`, and can't be inverted.
+    /// This word comes after `!`, and is no option that can be inverted.
     #[error("! can't stand before {0}: it inverts -s, -d, -i, -o, --sport, --dport, --sports, --dports and --mark")]
     Inverted(String),
     /// The rule has no target.
@@ -59,7 +61,7 @@ pub enum RuleTextError {
     /// several queues.
     #[error("--queue-cpu-fanout needs --queue-balance FIRST:LAST")]
     FanoutOfOne,
-    /// A condition on ports comes without a protocol that has ports.
+    /// A condition on ports comes without `-p` and a protocol that its option goes with.
     #[error("{option} needs {protocols}")]
     NoPorts {
         /// The name of the option with the condition.
@@ -75,10 +77,10 @@ pub enum RuleTextError {
         /// The name of the match that has the option.
         name: &'static str,
     },
-    /// The rule's addresses and its `-4` or `-6` are of different families.
+    /// The rule's addresses and its `-4` or `-6` are not all of one family.
     #[error("a rule is about IPv4 or IPv6, and not both: its addresses and -4 or -6 differ")]
     Families,
-    /// The rule's `-A` names another chain than the hook at which packets enter.
+    /// The rule's `-A` names another chain than that of the hook at which packets enter.
     #[error("packets enter at {hook}, where the chain {chain} is not asked: leave -A out, or choose its hook")]
     Chain {
         /// The name of the chain after `-A`.
@@ -98,12 +100,15 @@ pub enum RuleTextError {
 
 impl Rule {
     /// Parses a rule in the syntax of iptables for the chain of that hook, such as `-p udp --dport
-    /// 53 -j NFQUEUE --queue-num 2`. Returns one rule for the family that the text says, or one for
-    /// each family. Unless the text names a table, the rule is in that of [`Rule::queue`].
+    /// 53 -j NFQUEUE --queue-num 2`. Returns one rule for the family that `-4`, `-6` or an address
+    /// says, or else one for each family, IPv4 first. Unless the text names a table, the rule is in
+    /// that of [`Rule::queue`]. If the table that it names has no such chain, adding the rule
+    /// fails, not parsing it.
     ///
     /// The text may have `-4`, `-6`, `-t`, `-A` with the hook's name, `-p`, `-s`, `-d`, `-i`, `-o`,
     /// the matches tcp, udp, udplite, multiport and mark, and the targets NFQUEUE, QUEUE and MARK.
-    /// A `!` before a condition inverts it.
+    /// A `!` before a condition inverts it, but not before `-p`. NFQUEUE without a number is queue
+    /// 0.
     pub fn parse(chain: Hook, text: &str) -> Result<Vec<Self>, RuleTextError> {
         let mut draft = Draft::default();
         let mut words = Words(text.split_whitespace());
@@ -178,7 +183,8 @@ struct Draft {
 
 impl Draft {
     /// Reads the option `word`, and its value from `words`, into the draft. `inverted` is `true`
-    /// after `!`.
+    /// after `!`. Fails if the word is no option, can't be inverted, came before, or has no value
+    /// that it can have.
     fn take(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
         if let Some(condition) = condition(word) {
             return self.take_condition(condition, word, inverted, words);
@@ -247,7 +253,7 @@ impl Draft {
     }
 
     /// Reads the value of a condition from `words` into the draft. `condition` is the option's
-    /// short name, and `word` the name in the text.
+    /// short name, and `word` the name in the text. An address also decides the rule's family.
     fn take_condition(
         &mut self,
         condition: &'static str,
@@ -304,7 +310,8 @@ impl Draft {
         }
     }
 
-    /// Notes the family that the rule is for. Fails if another family was noted before.
+    /// Notes the family that the rule is for. Fails with `Families` if the other family was noted
+    /// before.
     fn be_of(&mut self, family: Family) -> Result<(), RuleTextError> {
         if self.family.is_some_and(|other| other != family) {
             return Err(RuleTextError::Families);
@@ -313,7 +320,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Checks the draft as a whole. Returns a rule for each family that it is for.
+    /// Checks the draft as a whole: its chain, ports, devices and target. Returns a rule for the
+    /// chain of that hook for each family that the draft is for, IPv4 first.
     fn finish(self, chain: Hook) -> Result<Vec<Rule>, RuleTextError> {
         if let Some(name) = self.chain.as_ref().filter(|name| **name != chain.to_string()) {
             let (chain, hook) = (name.clone(), chain);
@@ -406,7 +414,7 @@ impl Draft {
     }
 }
 
-/// Puts an option's value into `slot`. Fails if the slot already has a value.
+/// Puts an option's value into `slot`. Fails with `Twice` if the slot already had a value.
 fn put<T>(slot: &mut Option<T>, option: &str, value: T) -> Result<(), RuleTextError> {
     if slot.replace(value).is_some() {
         return Err(RuleTextError::Twice(option.to_owned()));
@@ -420,8 +428,8 @@ fn require(has: bool, option: &str, name: &'static str) -> Result<(), RuleTextEr
         .ok_or_else(|| RuleTextError::NoMatch { option: option(), name })
 }
 
-/// The protocols with ports: TCP, UDP and UDP-Lite, which have matches of their own, then SCTP and
-/// DCCP.
+/// The numbers of the protocols with ports: TCP, UDP and UDP-Lite, which have matches of their own,
+/// then SCTP and DCCP, which only multiport matches.
 const WITH_PORTS: &[u8] = &[6, 17, 136, 132, 33];
 
 /// The names of protocols, with their numbers in IP headers.
@@ -491,7 +499,8 @@ fn ports(text: &str, is_multiport: bool) -> Option<Ports> {
     (counted <= Ports::MOST).then(|| Ports::new(&ranges, true)).flatten()
 }
 
-/// Parses a range of two numbers with a colon between them.
+/// Parses a range of two numbers with a colon between them. The first may be the greater one.
+/// Returns `None` if the text is no such range.
 fn range(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.split_once(':')?;
     Some((first.parse().ok()?, last.parse().ok()?))
@@ -508,7 +517,8 @@ fn mark(text: &str) -> Option<Mark> {
     })
 }
 
-/// Parses a number of 32 bits, in decimal or, after `0x`, in hexadecimal.
+/// Parses a number of 32 bits, in decimal or, after `0x`, in hexadecimal. Returns `None` if the
+/// text is no such number.
 fn number(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),

@@ -15,7 +15,8 @@ fn queues(conditions: &str, mut packet: Packet) -> Result<bool, DropReason> {
     Ok(filtered(&rules, &mut packet)?.is_some())
 }
 
-/// Returns a UDP packet from port 4000 to port 5000, to the other neighbour, with mark 0x15.
+/// Returns a UDP packet of the family from one neighbour's port 4000 to the other's port 5000, with
+/// mark 0x15.
 fn marked(family: Family) -> Packet {
     let bytes = match family {
         Family::Ipv4 => udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0),
@@ -221,7 +222,7 @@ fn a_device_that_a_hooks_packets_do_not_have_is_refused(#[case] hook: Hook, #[ca
     assert!(Rule::parse(Hook::Forward, &text).is_ok());
 }
 
-/// Returns one of the words that texts of rules are made of.
+/// Returns a strategy for one of the words that texts of rules are made of.
 fn word() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec![
         "!",
