@@ -53,8 +53,8 @@ pub struct Kernel {
     /// The records of memory that the packet ids of `ip_queue` come from.
     records: Records,
     network: Network,
-    /// The identification of the last IPv6 packet that was fragmented. It counts these packets from
-    /// 1.
+    /// The identification of the last IPv6 packet that was to be fragmented: the number of such
+    /// packets so far.
     fragmented: u32,
     rules: Rules,
     ledger: Ledger,
@@ -120,8 +120,9 @@ impl Kernel {
         &self.profile
     }
 
-    /// Adds a netfilter rule at the end of its chain. Fails if the rule's table has no such chain
-    /// on this kernel, or if the rule's target needs numbered queues and the kernel has none.
+    /// Adds a netfilter rule at the end of its chain. Fails if the rule's chain is no hook, if its
+    /// table has no such chain on this kernel, or if its target needs numbered queues and the
+    /// kernel has none.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), RuleError> {
         let without_numbers = self.profile.behaviour.modules.numbered.is_none();
         if without_numbers && matches!(rule.target, Target::NumberedQueue(_)) {
@@ -136,13 +137,14 @@ impl Kernel {
         self.rules.describe(f)
     }
 
-    /// Removes all netfilter rules.
+    /// Removes all netfilter rules. Packets that are queued stay queued.
     pub fn clear_rules(&mut self) {
         self.rules.clear();
     }
 
     /// Sets a device up or down. Setting it down drops every queued packet that has it as incoming
-    /// or outgoing device (EVT-1). Fails if the host has no device of that name.
+    /// or outgoing device (EVT-1), without telling the program. Fails if the host has no device of
+    /// that name.
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), DeviceError> {
         let id = self.network.by_name(device)?;
         if up && !self.network.is_up(id) {
@@ -168,37 +170,39 @@ impl Kernel {
     }
 
     /// Returns the text of `/proc/net/ip_queue` or, for IPv6, `/proc/net/ip6_queue` (PROC-1).
-    /// Returns `None` if the module is not loaded.
+    /// Returns `None` if the module is not loaded, or the kernel has none.
     #[must_use]
     pub fn proc_text(&self, family: Family) -> Option<String> {
         let status = self.ip_queue(family)?.status();
         Some(proc_text::of(family, &status, &self.profile.behaviour.proc_text))
     }
 
-    /// Returns `true` if the family's queue has a peer and its copy mode is not NONE, so that
-    /// packets are queued (PKT-1).
+    /// Returns `true` if the family's queue of `ip_queue` or `ip6_queue` has a peer and a copy mode
+    /// other than NONE, so that packets are queued (PKT-1). Returns `false` on a kernel with
+    /// numbered queues.
     #[must_use]
     pub fn has_listener(&self, family: Family) -> bool {
         self.ip_queue(family).is_some_and(IpQueue::has_listener)
     }
 
-    /// Returns the number of packets that wait in the family's queue for a verdict; `None` if the
-    /// module is not loaded.
+    /// Returns the number of packets that wait for a verdict in the queue of `ip_queue` or
+    /// `ip6_queue` for the family; `None` if the module is not loaded, or the kernel has none.
     #[must_use]
     pub fn queue_length(&self, family: Family) -> Option<usize> {
         self.ip_queue(family).map(|queue| queue.status().length)
     }
 
-    /// Returns the value of the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`;
-    /// `None` if the module is not loaded.
+    /// Returns the value of the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`,
+    /// in packets; `None` if the module is not loaded, or the kernel has none.
     #[must_use]
     pub fn maximum_length(&self, family: Family) -> Option<u32> {
         self.ip_queue(family).map(|queue| queue.status().maximum_length)
     }
 
-    /// Sets the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`: the family's
-    /// maximum queue length (PKT-2). Linux 2.4.0 and 2.4.16 take the length as signed (ERA-6). Does
-    /// nothing if the module is not loaded.
+    /// Sets the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`: the maximum
+    /// length of the family's queue, in packets (PKT-2). Packets that are queued stay, however
+    /// many. Linux 2.4.0 and 2.4.16 take the length as signed (ERA-6). Does nothing if the module
+    /// is not loaded.
     pub fn set_maximum_length(&mut self, family: Family, length: u32) {
         let both = self.profile.behaviour.modules.maximum_length == MaximumLength::OfBothQueues;
         for (id, queue) in self.queues.loaded_mut() {
@@ -208,8 +212,9 @@ impl Kernel {
         }
     }
 
-    /// Unloads the module of a family's queue. The queued packets are dropped (EVT-2). Sends to the
-    /// queue fail with ECONNREFUSED from then on.
+    /// Unloads the module of a family's queue of `ip_queue` or `ip6_queue`. The queued packets are
+    /// dropped (EVT-2). Until the module is loaded again, sends to the queue fail with
+    /// ECONNREFUSED, and packets for it are dropped. Does nothing if the module is not loaded.
     pub fn unload(&mut self, family: Family) {
         if self.profile.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
@@ -219,13 +224,15 @@ impl Kernel {
     }
 
     /// Loads the module of a family's queue after [`unload`](Self::unload). The queue is as new:
-    /// without a peer, in mode NONE, with zeroed counters and the default maximum length.
+    /// without a peer, in mode NONE, with zeroed counters and the default maximum length. Only its
+    /// packet ids go on where they stopped. Does nothing if the module was not unloaded.
     pub fn load(&mut self, family: Family) {
         self.queues.load(family, &self.profile);
     }
 
     /// Ends the kernel. Frames that were to arrive later do not. From then on sends fail with
     /// EBADF. So do receives, once the socket's pending error and its datagrams have been taken.
+    /// Calls the sockets' wakers.
     pub(crate) fn shut_down(&mut self) {
         self.later.clear();
         self.sockets.shut_down();

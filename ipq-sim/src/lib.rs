@@ -91,7 +91,7 @@
 //!
 //! # Where things are
 //!
-//! For whoever works on the emulator. Each module knows only those below it:
+//! For whoever works on the emulator. With few exceptions, a module uses only those below it:
 //!
 //! | module | holds |
 //! |---|---|

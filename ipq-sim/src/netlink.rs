@@ -21,7 +21,8 @@ use std::task::Waker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(u64);
 
-/// A datagram for a socket, in parts, so that a packet's bytes are shared and not copied.
+/// A datagram for a socket, in three parts (head, payload and padding), so that a packet's bytes
+/// are shared and not copied.
 #[derive(Clone, Debug)]
 pub(crate) struct Datagram {
     pub(crate) sender: PortId,
@@ -75,7 +76,8 @@ impl From<nfnetlink::Datagram> for Datagram {
 }
 
 impl Datagram {
-    /// Returns a datagram from the kernel, padded to a multiple of 4 bytes.
+    /// Returns a datagram of `ip_queue` from the kernel: the head, the payload, and zeros up to a
+    /// multiple of 4 bytes.
     #[inline]
     pub(crate) fn from_kernel(head: Head, payload: Bytes) -> Self {
         let length = head.len() + payload.len();
@@ -90,7 +92,7 @@ impl Datagram {
         }
     }
 
-    /// Returns a datagram whose bytes are all payload.
+    /// Returns a datagram from `sender` whose bytes are all payload.
     pub(crate) fn of_bytes(sender: PortId, payload: Bytes) -> Self {
         Self {
             sender,
@@ -139,8 +141,8 @@ impl Datagram {
 /// The error of sending a datagram without bytes.
 const ENODATA: Errno = Errno(61);
 
-/// The name of a program on the emulated host. The program's sockets have its process id and its
-/// capability.
+/// The name of a program on the emulated host. The program's sockets are opened with its process
+/// id, and send with its capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId(pub(crate) usize);
 
@@ -158,8 +160,8 @@ pub(crate) enum Undelivered {
     NoRoom,
 }
 
-/// The facts that a receiver learns of a datagram: the bytes copied, its own length, and its
-/// sender.
+/// The facts that a receiver learns of a datagram: the number of bytes copied to its buffer, the
+/// datagram's full length, and its sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
 
 /// The fill of a socket's receive buffer, in bytes of weight (SOCK-5).
@@ -169,14 +171,18 @@ pub struct ReceiveBuffer {
     pub used: usize,
     /// The size of the buffer, as `SO_RCVBUF` reads it.
     pub size: usize,
-    /// `true` if every datagram is refused until the buffer is empty (SOCK-4).
+    /// `true` after an overrun: every datagram is refused until the buffer is empty, even if there
+    /// is room (SOCK-4).
     pub congested: bool,
 }
 
 impl ReceiveBuffer {
     /// Returns `true` if the buffer takes one more datagram when those that wait in it weigh `used`
-    /// (SOCK-4, NFQ-100). `deciding_weight` is the weight of the new one, or 0 on a kernel that
-    /// does not count it: see [`Kernel::deciding_weight`](crate::Kernel::deciding_weight).
+    /// in place of [`self.used`](Self::used) (SOCK-4, NFQ-100). A congested buffer takes none.
+    /// Otherwise an empty one takes any, and another one a datagram with which the sum of `used`
+    /// and `deciding_weight` is within its size. `deciding_weight` is the weight of the new one, or
+    /// 0 on a kernel that does not count it: see
+    /// [`Kernel::deciding_weight`](crate::Kernel::deciding_weight).
     #[must_use]
     pub const fn takes(self, used: usize, deciding_weight: usize) -> bool {
         !self.congested && (used == 0 || used + deciding_weight <= self.size)
@@ -229,7 +235,8 @@ pub(crate) struct Sockets {
     /// The bound sockets, by protocol and port id.
     ports: BTreeMap<(i32, PortId), SocketId>,
     next_socket: u64,
-    /// The next port id, as a signed number, for a process whose own id is taken. It counts down.
+    /// The next port id, as a signed number, for a process whose own id is taken. It counts down,
+    /// for all protocols together, and begins anew after the lowest number.
     rover: i32,
     /// `true` when the kernel has ended: sends fail with EBADF, and so do receives that find
     /// nothing.
@@ -248,8 +255,8 @@ impl Sockets {
         }
     }
 
-    /// Ends all sockets. Sends fail with EBADF from now on, and so do receives when the pending
-    /// error and the datagrams have been taken. Calls every waker.
+    /// Ends all sockets, but leaves them open. Sends fail with EBADF from now on, and so do
+    /// receives when the pending error and the datagrams have been taken. Calls every waker.
     pub(crate) fn shut_down(&mut self) {
         self.shut_down = true;
         for socket in self.open.values_mut() {
@@ -257,8 +264,8 @@ impl Sockets {
         }
     }
 
-    /// Opens an unbound socket for the program `owner`, which is the process `process_id`.
-    /// `net_admin` says if the program has `CAP_NET_ADMIN`.
+    /// Opens an unbound socket of a netlink protocol for the program `owner`, which is the process
+    /// `process_id`. `net_admin` says if the program has `CAP_NET_ADMIN`.
     pub(crate) fn open(&mut self, protocol: i32, owner: ClientId, process_id: u32, net_admin: bool) -> SocketId {
         let id = SocketId(self.next_socket);
         self.next_socket += 1;
@@ -285,8 +292,9 @@ impl Sockets {
     }
 
     /// Binds a socket to the port id `wanted`, or to one of the kernel's choice if that is 0
-    /// (SOCK-2). Returns the port id. Fails with EINVAL if the socket is bound to another port id,
-    /// and with EADDRINUSE if another socket has this one.
+    /// (SOCK-2). Returns the port id. Fails with EINVAL if the socket is bound and `wanted` is not
+    /// its own port id, with EADDRINUSE if another socket has this one, and with EBADF if the
+    /// socket is closed.
     pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let (protocol, bound) = (socket.protocol, socket.port_id);
@@ -307,9 +315,10 @@ impl Sockets {
         Ok(port_id)
     }
 
-    /// Does what every send call does first: refuses an empty datagram on some kernels (NFQ-105),
-    /// binds an unbound socket (SOCK-2), and refuses a datagram that is too long (SOCK-9). Returns
-    /// the facts about the sender.
+    /// Does what every send call does first, in this order: refuses an empty datagram with ENODATA
+    /// on some kernels (NFQ-105), binds an unbound socket (SOCK-2), and refuses a datagram that is
+    /// too long with EMSGSIZE (SOCK-9). Returns the facts about the sender. Fails with EBADF if the
+    /// socket is closed, or the kernel has ended.
     pub(crate) fn begin_sending(&mut self, id: SocketId, length: usize, rules: &Rules) -> Result<Sending, Errno> {
         if self.shut_down {
             return Err(Errno::EBADF);
@@ -351,8 +360,9 @@ impl Sockets {
         Ok(candidate)
     }
 
-    /// Closes a socket and calls its waker. Returns the protocol and the port id that the socket
-    /// was bound to. Returns `None` if it was not bound.
+    /// Closes a socket and calls its waker. The datagrams that wait for it are lost. Returns the
+    /// protocol and the port id that the socket was bound to. Returns `None` if it was not bound,
+    /// or closed before.
     pub(crate) fn close(&mut self, id: SocketId) -> Option<(i32, PortId)> {
         let socket = self.open.remove(&id)?;
         if let Some(waker) = socket.waker {
@@ -365,8 +375,9 @@ impl Sockets {
         Some(bound)
     }
 
-    /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`. If
-    /// the buffer is full, or the socket is congested, sets an overrun instead (SOCK-4).
+    /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`.
+    /// Fails with `NoSocket` if there is none. If the buffer is full, or the socket is congested,
+    /// sets an overrun and fails with `NoRoom` (SOCK-4).
     #[inline]
     pub(crate) fn deliver(
         &mut self,
@@ -386,7 +397,7 @@ impl Sockets {
     }
 
     /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`,
-    /// however full the buffer is. No kernel does this.
+    /// however full the buffer is. Does nothing if there is no such socket. No kernel does this.
     pub(crate) fn force(&mut self, protocol: i32, port_id: PortId, datagram: Datagram, rules: &Rules) {
         let weight = self.weight(&datagram, rules.charge);
         if let Some(socket) = self.socket_at(protocol, port_id) {
@@ -394,8 +405,9 @@ impl Sockets {
         }
     }
 
-    /// Sends a program's datagram to another program's port id (SOCK-8). Fails with ECONNREFUSED if
-    /// nobody has the port id, and with EAGAIN if the receive buffer there is full.
+    /// Sends a program's datagram to another program's port id of the same protocol (SOCK-8). Fails
+    /// with ECONNREFUSED if nobody has the port id, and with EAGAIN if the receive buffer there is
+    /// full or congested, for which no overrun is set.
     pub(crate) fn send_to_user(
         &mut self,
         Sending { protocol, port_id, .. }: Sending,
@@ -420,9 +432,10 @@ impl Sockets {
         Ok(())
     }
 
-    /// Takes a socket's pending error, or else its next datagram into `buffer`. Fails with the
-    /// pending error, with EAGAIN if there is neither, and with EBADF instead of EAGAIN after the
-    /// kernel's end.
+    /// Takes a socket's pending error, or else its next datagram into `buffer`. The end of a
+    /// datagram that is longer than `buffer` is lost. Congestion ends when the last datagram is
+    /// taken. Fails with the pending error, with EAGAIN if there is neither, and with EBADF instead
+    /// of EAGAIN after the kernel's end, or if the socket is closed.
     pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], rules: &Rules) -> Result<Received, Errno> {
         let nothing = if self.shut_down {
             Errno::EBADF
@@ -450,7 +463,8 @@ impl Sockets {
         Ok(received)
     }
 
-    /// Copies the next datagram into `buffer` without taking it. Returns `None` if there is none.
+    /// Copies the next datagram into `buffer` without taking it. Does not look at the pending
+    /// error. Returns `None` if no datagram waits, or the socket is closed.
     pub(crate) fn peek(&self, id: SocketId, buffer: &mut [u8]) -> Option<Received> {
         Some(self.open.get(&id)?.datagrams.front()?.received(buffer))
     }
@@ -470,8 +484,8 @@ impl Sockets {
         self.open.get(&id).is_some_and(|socket| socket.pending_error.is_some())
     }
 
-    /// Makes the socket call `waker` once, when a datagram or an error comes or the socket ends.
-    /// Replaces an earlier waker.
+    /// Makes the socket call `waker` once, when the next datagram or error comes or the socket
+    /// ends. Replaces an earlier waker.
     pub(crate) fn wake_on_input(&mut self, id: SocketId, waker: &Waker) {
         if let Some(socket) = self.open.get_mut(&id) {
             socket.waker = Some(waker.clone());
@@ -479,6 +493,7 @@ impl Sockets {
     }
 
     /// Takes a socket's pending error, as `SO_ERROR` does. Returns `None` if no error is pending.
+    /// Fails with EBADF if the socket is closed.
     pub(crate) fn take_error(&mut self, id: SocketId, rules: &Rules) -> Result<Option<Errno>, Errno> {
         let pending = &mut self.get_mut(id)?.pending_error;
         Ok(match rules.socket_error {
@@ -487,7 +502,8 @@ impl Sockets {
         })
     }
 
-    /// Throws away the datagrams that wait for the socket bound to `port_id`. No kernel does this.
+    /// Throws away the datagrams that wait for the socket bound to `port_id`, and ends its
+    /// congestion. No kernel does this.
     pub(crate) fn empty(&mut self, protocol: i32, port_id: PortId) {
         if let Some(socket) = self.socket_at(protocol, port_id) {
             (socket.datagrams, socket.used, socket.congested) = (VecDeque::new(), 0, false);
@@ -504,7 +520,7 @@ impl Sockets {
     }
 
     /// Sets the receive buffer as `SO_RCVBUFFORCE` does: to twice the bytes asked for, whatever the
-    /// limit, but not below the profile's least. Returns the granted size.
+    /// limit of `SO_RCVBUF`, but not below the profile's least. Returns the granted size in bytes.
     pub(crate) fn force_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
         let granted = bytes.min(i32::MAX as u32 / 2) * 2;
         let granted = granted.max(self.profile.receive_buffer_least);
@@ -523,8 +539,8 @@ impl Sockets {
         Ok(self.get(id)?.longest_to_send(rules.send_limit))
     }
 
-    /// Sets or clears `NETLINK_NO_ENOBUFS`. Setting it ends the socket's congestion, but leaves a
-    /// pending error (SOCK-4).
+    /// Sets or clears `NETLINK_NO_ENOBUFS`. On a kernel that heeds the option, setting it ends the
+    /// socket's congestion, but leaves a pending error (SOCK-4).
     pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool, rules: &Rules) -> Result<(), Errno> {
         let socket = self.get_mut(id)?;
         socket.no_enobufs = on;
@@ -599,8 +615,9 @@ impl Sockets {
 }
 
 impl Socket {
-    /// Returns `true` if the receive buffer has no room for a datagram of that weight, by the
-    /// kernel's rule.
+    /// Returns `true` if the receive buffer has no room for a datagram of that weight. By the
+    /// kernel's rule that is so if what waits weighs more than the buffer's size, or if something
+    /// waits and would do so together with the datagram.
     fn is_full(&self, weight: usize, rule: Full) -> bool {
         let size = self.receive_buffer as usize;
         match rule {
@@ -616,9 +633,9 @@ impl Socket {
         }
     }
 
-    /// Notes that a datagram was refused. Makes the socket congested and sets the pending error
-    /// ENOBUFS, unless it was congested already or has `NETLINK_NO_ENOBUFS`, if the kernel heeds
-    /// that.
+    /// Notes that a datagram was refused: makes the socket congested, sets the pending error
+    /// ENOBUFS, and calls the waker. Does nothing if the socket was congested already, or if it has
+    /// `NETLINK_NO_ENOBUFS` and the kernel heeds that.
     fn overrun(&mut self, rules: &Rules) {
         let quiet = self.no_enobufs && rules.no_enobufs != NoEnobufs::Nothing;
         if !quiet && !self.congested {

@@ -48,15 +48,16 @@ impl KernelBuilder {
         Self { profile, ..self }
     }
 
-    /// Sets the rule by which `ip_queue` hands packet ids out again. With [`IdReuse::Never`] a
-    /// second verdict for a packet always gets ENOENT.
+    /// Sets the rule by which `ip_queue` hands packet ids out again: [`IdReuse::LastFreedFirst`] by
+    /// default, as kernels do. With [`IdReuse::Never`] a second verdict for a packet always gets
+    /// ENOENT.
     #[must_use]
     pub fn id_reuse(self, reuse: IdReuse) -> Self {
         Self { reuse, ..self }
     }
 
     /// Makes the IPv4 queue begin as if its last peer had died. Linux 2.4.0 to 2.4.17 show `Peer
-    /// died : 1` in `/proc/net/ip_queue` until a program attaches.
+    /// died : 1` in `/proc/net/ip_queue` until a program attaches. Other kernels do not show it.
     #[must_use]
     pub fn earlier_peer_died(self) -> Self {
         Self {
@@ -102,8 +103,9 @@ impl KernelBuilder {
         Self { process_id, ..self }
     }
 
-    /// Sets the time at which virtual time begins, since 1970-01-01 00:00 UTC. Packets that arrive
-    /// after the year 586,500 all have the latest time stamp that there is.
+    /// Sets the time at which virtual time begins, since 1970-01-01 00:00 UTC: by default
+    /// 2012-05-20 22:29, when Linux 3.4 came out. Packets that arrive after the year 586,500 all
+    /// have the latest time stamp that there is.
     #[must_use]
     pub fn starting_at(self, now: Duration) -> Self {
         Self {
@@ -113,7 +115,7 @@ impl KernelBuilder {
     }
 
     /// Sets how many packets, of those that entered last, [`Kernel::fate`] knows the fate of:
-    /// 65,536 by default.
+    /// 65,536 by default. With 0 it knows none.
     #[must_use]
     pub fn keep_fates(self, packets: usize) -> Self {
         Self {

@@ -13,16 +13,19 @@ use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
 impl Kernel {
-    /// Enters a packet that passed INPUT into the books as delivered to this host.
+    /// Enters a packet that passed INPUT into the books as delivered to this host, with its bytes,
+    /// which are taken out of the packet.
     pub(super) fn deliver_here(&mut self, Packet { serial, data, .. }: &mut Packet) -> Next {
         self.ledger
             .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
         Next::Gone
     }
 
-    /// Sends a packet that passed POSTROUTING out by its device, in fragments if it is over the MTU
-    /// (FWD-4). A packet that leaves by `lo` arrives there again (FWD-7). Fails if the packet may
-    /// not be fragmented, the device is down, or no neighbour is known to send the packet to.
+    /// Sends a packet that passed POSTROUTING out by its device, and enters it into the books. A
+    /// packet over the MTU leaves in fragments, unless this kernel sends it whole (FWD-4). A packet
+    /// that leaves by `lo` arrives there again (FWD-7). Fails if the packet is over the MTU and
+    /// can't or may not be fragmented, the device is down, or no neighbour is known to send the
+    /// packet to. By `lo`, fails if the packet's header is wrong.
     pub(super) fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
@@ -63,7 +66,8 @@ impl Kernel {
     }
 
     /// Returns the fragments in which a packet over the MTU leaves. Returns `None` if this kernel
-    /// sends it whole, and `TooLong` if it may not be fragmented.
+    /// sends it whole. Fails with `TooLong` if this kernel may not fragment it, or if its headers
+    /// or the MTU do not allow that.
     #[cold]
     fn fragments(&mut self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
         let rules = &self.profile.behaviour.host;
@@ -84,8 +88,8 @@ impl Kernel {
         fragments.map(Some).ok_or(DropReason::TooLong)
     }
 
-    /// Sends a packet or a fragment by a device to the MAC address `to`. Adds its frame to
-    /// `frames`, if that is a list.
+    /// Sends a packet or a fragment by a device to the MAC address `to`, in an Ethernet frame. Adds
+    /// a copy of the frame to `frames`, if that is a list.
     fn send_by(
         &mut self,
         device: DeviceId,
@@ -101,7 +105,8 @@ impl Kernel {
         }
     }
 
-    /// Enters a packet into the books as sent by a device in these frames.
+    /// Enters a packet into the books as sent by a device in these frames; `None` stands for no
+    /// list, which nobody keeps.
     #[inline]
     fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Option<Vec<OutgoingFrame>>) {
         self.ledger.delivered(serial, || Fate::Sent {
@@ -110,9 +115,9 @@ impl Kernel {
         });
     }
 
-    /// Lets a packet that left by `lo` arrive there. In one piece it goes on at PREROUTING. If it
-    /// left in fragments, the packet counts as sent, and each fragment arrives as a packet of its
-    /// own.
+    /// Lets a packet that left by `lo` arrive there. In one piece it goes on at PREROUTING, or is
+    /// dropped if its header is wrong. If it left in several pieces, the packet counts as sent, and
+    /// each fragment arrives as a packet of its own with a new serial.
     #[cold]
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
@@ -141,8 +146,9 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// Returns a packet that left by `lo` as it arrives there: cut to its IP length, time-stamped,
-    /// and routed to this host. Fails with `Malformed` if its header is wrong.
+    /// Returns a packet that left by `lo` as it arrives there: at PREROUTING, cut to its IP length,
+    /// time-stamped as the kernel does it, and routed to this host. Fails with `Malformed` if its
+    /// header is wrong.
     fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
         let protocol = ether_type(packet.family);
         let length = own_length(packet.family, &packet.data).ok_or(DropReason::Malformed)?;

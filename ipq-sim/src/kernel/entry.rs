@@ -25,15 +25,17 @@ pub struct EntryPoint<'a> {
     /// POSTROUTING, but the device must exist in any case.
     pub outgoing: &'a str,
     /// The Ethernet header of a packet that enters at PREROUTING, INPUT or FORWARD. `None` stands
-    /// for a header to the device's address from one of its neighbours.
+    /// for a header to the address of the incoming device from one of its neighbours.
     pub link_header: Option<[u8; 14]>,
 }
 
 impl Kernel {
-    /// Lets an IP packet enter at a hook, and go on until it is queued, delivered or dropped. At
-    /// PREROUTING and INPUT it counts as routed to this host. At FORWARD it passes a router's
+    /// Lets an IP packet enter at a hook, and go on until it is queued, delivered or dropped.
+    /// Returns its serial, even if it is dropped. At PREROUTING and INPUT it counts as routed to
+    /// this host, and at the other hooks to the outgoing device. At FORWARD it passes a router's
     /// checks first, which decrement its TTL or hop limit. Bytes beyond the length that its header
-    /// states are cut off. Fails for an unknown device and for bytes that are no IP packet.
+    /// states are cut off. A hook that is none of the five drops it. Fails for an unknown device,
+    /// for bytes that are no IP packet, and for a wrong header.
     pub fn enter_at(
         &mut self,
         entrance: EntryPoint<'_>,

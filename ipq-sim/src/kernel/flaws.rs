@@ -1,5 +1,5 @@
-//! The code that spoils bytes for the [flaws](Flaw) of seeded faults: those of frames that were
-//! made right, and of requests before they are judged.
+//! The code that spoils bytes for the [flaws](Flaw) of seeded faults: those of PACKET frames and
+//! replies that were made right, and of requests before they are judged.
 
 use crate::behaviour::Flaw;
 use crate::host::packet::Link;
@@ -17,8 +17,8 @@ const fn second_word(abi: Abi) -> usize {
 }
 
 /// Changes the details of a packet if `flaw` is one of its device names, protocol, hardware type or
-/// address. `link` is the packet's link-layer header. `by_loopback` is `true` if the packet came in
-/// by `lo`.
+/// address; otherwise leaves them. `link` is the packet's link-layer header. `by_loopback` is
+/// `true` if the packet came in by `lo`.
 pub(super) fn spoil_details(flaw: Flaw, details: &mut PacketDetails, link: Option<&Link>, by_loopback: bool) {
     match flaw {
         Flaw::DeviceNamesSwapped => std::mem::swap(&mut details.indev, &mut details.outdev),
@@ -42,7 +42,7 @@ pub(super) fn spoiled_payload(flaw: Flaw, packet: &Bytes, link: Option<&Link>) -
 }
 
 /// Changes the bytes of a PACKET frame if the flaw is one of its type, sequence, packet id, data
-/// length or padding.
+/// length or padding; otherwise leaves them.
 pub(super) fn spoil_packet_frame(flaw: Flaw, frame: &mut Datagram, abi: Abi) {
     match flaw {
         Flaw::PacketType => rewrite(frame, |bytes| put(bytes, 4, 0x14, 2, abi)),
@@ -68,9 +68,10 @@ pub(super) fn spoil_datagram(flaw: Flaw, datagram: &mut Datagram) {
     }
 }
 
-/// Returns the request's bytes. The flaw `RequestSequence` sets the sequence to 1.
-/// `RangeInThirdWord` and `VerdictIdInThirdWord` copy the third word of a mode message or verdict
-/// over the second.
+/// Returns the request's bytes, changed if the flaw is one of these. `RequestSequence` sets the
+/// sequence to 1. `RangeInThirdWord`, in a mode message, and `VerdictIdInThirdWord`, in a verdict,
+/// copy the third word over the second. A request without a whole header, or that ends before the
+/// third word, stays as it is.
 pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [u8]> {
     let Some(header) = Header::parse(request, abi) else {
         return request.into();

@@ -1,8 +1,9 @@
 //! A packet's way through the hooks (PKT, FWD).
 //!
-//! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING.
-//! At each hook the tables' functions run in order. A function may send the packet to a queue.
-//! After the verdict the packet goes on from that function.
+//! A packet for this host visits PREROUTING and INPUT, one to be forwarded PREROUTING, FORWARD and
+//! POSTROUTING, and one that this host sends OUTPUT and POSTROUTING. At each hook the tables'
+//! functions run in order. A function may send the packet to a queue. The verdict decides if the
+//! packet goes on with that function, with the next one, or past the hook's functions.
 
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};
@@ -65,9 +66,9 @@ impl Kernel {
         })
     }
 
-    /// Enters what became of a packet after its verdict into the books, if it was dropped or queued
-    /// again. Returns the place in its queue of a packet that was queued again, which the caller
-    /// must [`keep`](Self::keep) there; otherwise `None`.
+    /// Enters into the books that a packet was dropped after its verdict, or into the journal that
+    /// it was queued again. Returns the place in its queue of a packet that was queued again, which
+    /// the caller must [`keep`](Self::keep) there; otherwise `None`.
     #[inline]
     pub(super) fn settle_again(&mut self, end: End, traversal: &Traversal) -> Option<Place> {
         let place = self.settle(end, &traversal.packet)?;
@@ -78,7 +79,7 @@ impl Kernel {
         Some(place)
     }
 
-    /// Stores a packet in the place that its queue gave it.
+    /// Stores a packet in the place that its queue gave it, until its verdict.
     #[inline]
     pub(super) fn keep(&mut self, place: Place, traversal: Traversal) {
         match (place, traversal.queued_in) {
@@ -93,7 +94,9 @@ impl Kernel {
     }
 
     /// Runs the functions of the packet's hook from number `function` on, and then those of the
-    /// hooks that follow, until the packet is queued, delivered or dropped.
+    /// hooks that follow, until the packet is queued, delivered or dropped. A delivery is then in
+    /// the books. A packet that was queued is not yet kept in its queue, and a drop not yet in the
+    /// books.
     pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
         let mut hook = traversal.hook;
         loop {
@@ -131,7 +134,8 @@ impl Kernel {
     /// Runs those of the hook's functions whose numbers are in `functions`. If one sends the packet
     /// to a queue, notes the function and the queue in the traversal, and returns the rule's bypass
     /// flag: `true` if the packet may go on where nobody has bound the queue. Returns `None` if no
-    /// function queues the packet. Fails if a rule drops it.
+    /// function queues the packet. Fails if a rule can't read the packet's headers, for which the
+    /// packet is dropped.
     #[inline]
     pub(super) fn judge(
         &mut self,
@@ -155,6 +159,8 @@ impl Kernel {
     /// Offers a packet to the queue that a rule or a verdict chose for it. Returns the packet's
     /// place in the queue. Returns `None` if a numbered queue lets the packet pass unqueued: it
     /// fails open, or nobody has bound it and `bypass` is `true`. Fails if the packet is dropped.
+    /// If its frame showed that the queue's peer is gone, resets the queue, which drops the packets
+    /// queued before, too.
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
@@ -203,7 +209,8 @@ impl Kernel {
         Ok(Some(Place::Slot(slot)))
     }
 
-    /// Resets a queue whose peer was found to be gone, and drops its queued packets.
+    /// Resets a queue of `ip_queue` or `ip6_queue` whose peer was found to be gone, and drops its
+    /// queued packets.
     fn lose_peer(&mut self, id: QueueId) {
         if let Some(queue) = self.queues.get_mut(id) {
             let dropped = queue.peer_lost(&mut self.records);
@@ -211,9 +218,10 @@ impl Kernel {
         }
     }
 
-    /// Routes an arriving packet, and moves it from PREROUTING to INPUT or FORWARD. A packet to be
-    /// forwarded must pass [`make_forwardable`](Self::make_forwardable). An IPv4 fragment for this
-    /// host is dropped, and so is a packet without a route.
+    /// Routes an arriving packet, unless it has a route already, and moves it from PREROUTING to
+    /// INPUT or FORWARD. A packet to be forwarded must pass
+    /// [`make_forwardable`](Self::make_forwardable). Fails if the packet is dropped: for its
+    /// addresses, for want of a route, at a router's checks, or as an IPv4 fragment for this host.
     fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let route = if let Some(route) = traversal.route {
             route
@@ -234,9 +242,11 @@ impl Kernel {
         }
     }
 
-    /// Checks a packet as a router does before FORWARD, with the MTU of the outgoing device: its
-    /// destination MAC, TTL or hop limit, and length (FWD-3, FWD-4). Then decrements the TTL or hop
-    /// limit, and sets an IPv4 packet's priority by its TOS.
+    /// Checks a packet as a router does before FORWARD (FWD-3, FWD-4). Fails if its frame was a
+    /// broadcast or multicast, if its TTL or hop limit is 0 or 1, or if it is too long: IPv4 with
+    /// DF and over `mtu`, or IPv6 and over both `mtu` and 1280 bytes. `mtu` is that of the outgoing
+    /// device. Otherwise decrements the TTL or hop limit, and sets an IPv4 packet's priority by its
+    /// TOS.
     pub(super) fn make_forwardable(&self, packet: &mut Packet, mtu: usize) -> Result<(), DropReason> {
         if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
             return Err(DropReason::OtherHost);
@@ -267,8 +277,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Moves a packet from FORWARD to POSTROUTING. The kernel's rule says if it keeps its incoming
-    /// device.
+    /// Moves a packet from FORWARD to POSTROUTING. It keeps its outgoing device. The kernel's rule
+    /// says if it keeps its incoming device.
     fn after_forward(&self, traversal: &mut Traversal) -> Next {
         let indev = match self.profile.behaviour.host.indev_at_postrouting {
             IndevAtPostrouting::Kept => traversal.indev,
@@ -277,8 +287,8 @@ impl Kernel {
         traversal.go_to(HookPoint::Postrouting, indev, traversal.outdev)
     }
 
-    /// Moves a packet from OUTPUT to POSTROUTING, with the outgoing device of its present route.
-    /// From here on an IPv4 packet's `hw_protocol` is 0x0800.
+    /// Moves a packet from OUTPUT to POSTROUTING, with the outgoing device of its present route:
+    /// `lo` if it is for this host. From here on an IPv4 packet's `hw_protocol` is 0x0800.
     fn after_output(&self, traversal: &mut Traversal) -> Next {
         let outdev = match traversal.route {
             Some(Route::Via(device)) => device,

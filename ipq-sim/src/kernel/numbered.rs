@@ -31,15 +31,16 @@ impl Kernel {
         Some(self.queues.numbered.as_ref()?.proc_text())
     }
 
-    /// Sets or clears `NETLINK_CAP_ACK`. While it is set, answers to the socket's messages quote
-    /// only the header of the message (NFQ-43).
+    /// Sets or clears `NETLINK_CAP_ACK`. While it is set, answers to the socket's messages, errors
+    /// included, quote only the header of the message (NFQ-43). Fails with EBADF if the socket is
+    /// closed.
     pub fn set_cap_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.capped = on;
         Ok(())
     }
 
     /// Sets or clears `NETLINK_EXT_ACK`. While it is set, answers to the socket's messages may
-    /// carry attributes that explain them (NFQ-44).
+    /// carry attributes that explain them (NFQ-44). Fails with EBADF if the socket is closed.
     pub fn set_ext_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.extended = on;
         Ok(())
@@ -56,8 +57,8 @@ impl Kernel {
     }
 
     /// Returns the sender of a message for numbered queues. It is privileged if its program has
-    /// `CAP_NET_ADMIN` now. A call that did not name the kernel's address needs a socket that was
-    /// opened with the capability, too (NFQ-53).
+    /// `CAP_NET_ADMIN` now. If `addressed` is `false`, the call did not name the kernel's address,
+    /// and the socket must have been opened with the capability, too (NFQ-53).
     pub(super) fn numbered_sender(
         &self,
         owner: ClientId,
@@ -73,9 +74,10 @@ impl Kernel {
         }
     }
 
-    /// Carries out a datagram's messages in turn. The packets that a message releases go on, and
-    /// those that it takes without a verdict are dropped, before the message is answered (NFQ-70).
-    /// Fails with ECONNREFUSED on a kernel without numbered queues.
+    /// Carries out a datagram's messages in turn, and answers them. Before a message is answered,
+    /// the packets on which it gives a verdict go on, and packets that it takes out of a queue
+    /// without a verdict are dropped (NFQ-70). Fails with ECONNREFUSED on a kernel without numbered
+    /// queues.
     pub(super) fn obey_numbered(&mut self, datagram: &[u8], mut sender: Sender) -> Result<(), Errno> {
         let rules = self.profile.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
         let datagram = match rules.flaw() {
@@ -106,7 +108,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Delivers the answer to a message, if there is one, to the sender's port id.
+    /// Delivers the answer to a message, if there is one, to the sender's port id. An answer for
+    /// which the receive buffer has no room is lost.
     fn answer_numbered(&mut self, answer: Option<Answer<'_>>, sender: Sender, rules: &Rules) {
         let Some(answer) = answer else { return };
         let mut datagram = answer.datagram(sender);
@@ -124,8 +127,8 @@ impl Kernel {
         );
     }
 
-    /// Unbinds the numbered queues of the port id of a closed socket, and drops their packets
-    /// (NFQ-7).
+    /// Unbinds the numbered queues that the port id of a closed socket owned, and drops their
+    /// packets (NFQ-7). Does nothing on a kernel without numbered queues.
     pub(super) fn numbered_owner_closed(&mut self, port_id: PortId) {
         if self.profile.behaviour.modules.numbered_flaw() == Some(Flaw::CloseKeepsQueues) {
             return;
@@ -174,7 +177,7 @@ impl Kernel {
     }
 
     /// Notes the verdict on a packet that was taken out of a numbered queue, and lets the packet go
-    /// on as the verdict says.
+    /// on as the verdict says, until it is queued again, delivered or dropped.
     fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
         let verdict = match released.decision {
             Decision::Drop => Verdict::Drop,
@@ -217,8 +220,8 @@ impl Kernel {
         }
     }
 
-    /// Queues a packet once more. If its queue lets it pass unqueued, the hook's next function
-    /// runs.
+    /// Offers a packet to a queue once more. If the queue lets it pass unqueued, the hook's next
+    /// function runs. Fails if the packet is dropped.
     fn enqueue_or_pass(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         match self.enqueue(traversal, bypass)? {
             Some(place) => Ok(Some(place)),

@@ -16,8 +16,9 @@ use bytes::Bytes;
 use ipq_core::{Family, PacketId, PortId};
 
 impl Kernel {
-    /// Returns the datagram at `index` of those that wait for a socket's program, counted from the
-    /// next: its sender, and its bytes in parts. Returns `None` if fewer wait.
+    /// Returns the datagram at `index` of those that wait for a socket's program, where 0 is the
+    /// next to be received: its sender, and its bytes in parts. Returns `None` if no datagram waits
+    /// there, or the socket is closed.
     #[must_use]
     pub fn waiting(&self, socket: SocketId, index: usize) -> Option<(PortId, [&[u8]; 3])> {
         let datagram = self.sockets.waiting(socket, index)?;
@@ -30,8 +31,8 @@ impl Kernel {
         self.sockets.protocol(socket).unwrap_or(0)
     }
 
-    /// Returns `true` if the kernel has numbered queues, those of `nfnetlink_queue`. Otherwise it
-    /// has one queue for each family.
+    /// Returns `true` if the kernel has numbered queues, those of `nfnetlink_queue`, and `false` if
+    /// it has `ip_queue`.
     #[must_use]
     pub const fn has_numbered_queues(&self) -> bool {
         self.queues.numbered.is_some()
@@ -44,7 +45,8 @@ impl Kernel {
     }
 
     /// Returns the queues that have a listener: a peer or an owner, and a copy mode other than
-    /// NONE.
+    /// NONE. The families' queues come first, IPv4 before IPv6, and numbered queues in ascending
+    /// order.
     pub fn listened_queues(&self) -> impl Iterator<Item = QueueId> {
         let families = Family::ALL.map(QueueId::IpQueue).into_iter();
         let families = families.filter(|queue| self.is_listened_to(*queue));
@@ -52,8 +54,8 @@ impl Kernel {
         families.chain(numbered.map(QueueId::Numbered))
     }
 
-    /// Returns `true` if a queue has a peer or an owner, and a copy mode other than NONE. A closed
-    /// peer counts until the kernel notices that it is gone (ERA-3).
+    /// Returns `true` if a queue has a peer (`ip_queue`) or an owner (numbered queues), and a copy
+    /// mode other than NONE. A closed peer counts until the kernel notices that it is gone (ERA-3).
     #[must_use]
     pub fn is_listened_to(&self, queue: QueueId) -> bool {
         match queue {
@@ -65,8 +67,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the socket bound to the port id of a queue's listener. Returns `None` if the queue
-    /// has no listener, or if no socket has the port id any more.
+    /// Returns the socket bound to the port id of a queue's peer or owner. Returns `None` if the
+    /// queue has neither, if its copy mode is NONE, or if no socket is bound to the port id.
     #[must_use]
     pub fn listener(&self, queue: QueueId) -> Option<SocketId> {
         let port_id = match queue {
@@ -80,9 +82,10 @@ impl Kernel {
             .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
     }
 
-    /// Returns the queue to which the rules of the entry's hook would send a packet, and sends
-    /// nothing. Returns `None` if the rules there do not queue it, or if the bytes are no IP
-    /// packet.
+    /// Returns the queue to which the rules at the entry's hook would send a packet without a mark,
+    /// even if no program has attached to it. Sends nothing. Returns `None` if the rules there do
+    /// not queue the packet or can't read its headers, if the hook is none of the five, or if the
+    /// bytes are no IP packet.
     #[must_use]
     pub fn destination(&self, entry: EntryPoint<'_>, packet: &Bytes) -> Option<QueueId> {
         let family = family_of(packet).ok()?;
@@ -116,9 +119,10 @@ impl Kernel {
         self.sockets.receive_buffer(socket)
     }
 
-    /// Returns the weight for `ReceiveBuffer::takes` of the message about a packet of `length`
-    /// bytes. It is the message's weight for a numbered queue, whose kernel counts the next
-    /// datagram (NFQ-100). It is 0 for `ip_queue`, whose kernel does not (SOCK-4).
+    /// Returns the second argument of `ReceiveBuffer::takes` for the message about a packet of
+    /// `length` bytes. For a numbered queue, whose kernel counts the next datagram when it asks if
+    /// the buffer is full, that is the message's weight in the queue's present copy mode (NFQ-100).
+    /// For `ip_queue`, whose kernel does not, it is 0 (SOCK-4).
     #[must_use]
     pub fn deciding_weight(&self, queue: QueueId, length: usize) -> usize {
         match (queue, &self.queues.numbered, self.profile.behaviour.netlink.full) {
@@ -129,7 +133,9 @@ impl Kernel {
         }
     }
 
-    /// Returns `true` if a queue is there and its length allows one more packet.
+    /// Returns `true` if a queue has room for one more packet: its maximum length, and for a
+    /// numbered queue the kernel's table, are not reached. Returns `false` if the queue's module is
+    /// not loaded, or if nobody has bound the numbered queue.
     #[must_use]
     pub fn has_room(&self, queue: QueueId) -> bool {
         match queue {

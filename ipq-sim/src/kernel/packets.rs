@@ -33,20 +33,21 @@ pub enum InjectError {
         /// The packet's length in bytes.
         length: usize,
     },
-    /// The packet does not begin with a version of 4 or 6, or is shorter than its fixed header.
+    /// The packet does not begin with a version of 4 or 6, or is shorter than the fixed header of
+    /// its version.
     #[error("this is neither an IPv4 nor an IPv6 packet: {length} bytes, version {version}")]
     NotIp {
         /// The packet's length in bytes.
         length: usize,
-        /// The first four bits of the packet.
+        /// The first four bits of the packet; 0 if it has no bytes.
         version: u8,
     },
 }
 
 impl Kernel {
     /// Lets an Ethernet frame arrive on a device. The frame's packet goes on until it is queued,
-    /// delivered or dropped. Returns its serial. Fails if there is no such device, or if the frame
-    /// is shorter than 14 bytes.
+    /// delivered or dropped. Returns the packet's serial, even if it is dropped at once, as a frame
+    /// without IP is. Fails if there is no such device, or if the frame is shorter than 14 bytes.
     pub fn inject(&mut self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         self.inject_frame(device, frame.into())
     }
@@ -64,7 +65,9 @@ impl Kernel {
     }
 
     /// Checks a frame as a host does before PREROUTING (FWD-1, FWD-2), and lets its packet go on.
-    /// Fails if the packet is dropped at these checks.
+    /// Fails if the packet is dropped at these checks: the device is down, the frame is not IP or
+    /// for another host, the header is wrong, or the IPv6 destination is loopback on a device other
+    /// than `lo`.
     fn arrive(&mut self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<(), DropReason> {
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
@@ -114,7 +117,8 @@ impl Kernel {
     }
 
     /// Lets an IP packet arrive on a device, as [`inject`](Self::inject) does with a frame. The
-    /// emulator makes the Ethernet header: to the device, from one of its neighbours.
+    /// emulator makes the Ethernet header: to the device, from one of its neighbours. Fails if
+    /// there is no such device, or if the bytes are no IP packet.
     pub fn inject_packet(&mut self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         let id = self.network.by_name(device)?;
         let family = family_of(packet)?;
@@ -128,7 +132,8 @@ impl Kernel {
 
     /// Lets a frame arrive after `delay`. Virtual time must be advanced that far: see
     /// [`advance`](Self::advance). On real time the frame arrives at the first use of the kernel
-    /// after `delay`, or during a wait on it.
+    /// after `delay`, or during a wait on it. Fails at once if there is no such device, or if the
+    /// frame is shorter than 14 bytes.
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();
@@ -148,7 +153,8 @@ impl Kernel {
     }
 
     /// Sends an IP packet from a program on this host. It is routed by its destination, and goes on
-    /// from OUTPUT. Without a route it is dropped.
+    /// from OUTPUT. Without a route it is dropped. Returns its serial in either case. Fails if the
+    /// bytes are no IP packet.
     pub fn output(&mut self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let data = packet.into();
         let family = family_of(&data)?;
@@ -182,8 +188,9 @@ impl Kernel {
         Ok(serial)
     }
 
-    /// Takes the oldest IP frame that left by this device and was not taken yet. Each device keeps
-    /// its last 65,536 frames that nobody took; older ones are lost.
+    /// Takes the oldest IP frame that left by this device and was not taken yet. Returns `None` if
+    /// there is none. Each device keeps its last 65,536 frames that nobody took; older ones are
+    /// lost. Fails if there is no such device.
     pub fn sniff(&mut self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
         let id = self.network.by_name(device)?;
         Ok(self.network.take_sent(id))
@@ -217,13 +224,14 @@ impl Kernel {
         self.ledger.steps(packet)
     }
 
-    /// Keeps the events of packets from now on, for [`take_events`](Self::take_events). The journal
-    /// grows until they are taken.
+    /// Keeps the events of packets from now on, until [`take_events`](Self::take_events) takes
+    /// them. Without a call the kernel keeps none.
     pub fn keep_journal(&mut self) {
         self.ledger.journal.open();
     }
 
-    /// Takes the events of packets since the last call, in order.
+    /// Takes the events of packets since the last call, in order. There are none before
+    /// [`keep_journal`](Self::keep_journal).
     pub fn take_events(&mut self) -> Vec<PacketEvent> {
         self.ledger.journal.take()
     }

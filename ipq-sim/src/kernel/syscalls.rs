@@ -15,8 +15,8 @@ use std::task::Waker;
 const NETLINK_PROTOCOLS: i32 = 32;
 
 impl Kernel {
-    /// Adds a program with a process id of its own, with or without `CAP_NET_ADMIN`. Returns the
-    /// name for its calls.
+    /// Adds a program with this process id, with or without `CAP_NET_ADMIN`. Returns the name that
+    /// stands for it in calls.
     pub fn add_client(&mut self, process_id: u32, net_admin: bool) -> ClientId {
         self.clients.push(Client { process_id, net_admin });
         ClientId(self.clients.len() - 1)
@@ -29,7 +29,8 @@ impl Kernel {
     }
 
     /// Sets a program's process id. Sockets that the program opens from now on get that port id, if
-    /// it is free, when the kernel has to choose one (SOCK-2).
+    /// it is free, when the kernel has to choose one (SOCK-2). Does nothing if there is no such
+    /// program.
     pub fn set_process_id(&mut self, client: ClientId, process_id: u32) {
         if let Some(client) = self.clients.get_mut(client.0) {
             client.process_id = process_id;
@@ -37,7 +38,8 @@ impl Kernel {
     }
 
     /// Gives a program `CAP_NET_ADMIN`, or takes it away. The capability is checked when a message
-    /// is sent (ATT-5).
+    /// is sent (ATT-5), and for some calls also when the socket is opened (NFQ-53). Gives none
+    /// after [`drop_net_admin`](Self::drop_net_admin).
     pub fn set_net_admin(&mut self, client: ClientId, held: bool) {
         if let Some(client) = self.clients.get_mut(client.0) {
             client.net_admin = held;
@@ -56,7 +58,8 @@ impl Kernel {
 
     /// Opens a socket, as `socket(AF_NETLINK, SOCK_RAW, protocol)` does. Fails with EPROTONOSUPPORT
     /// for a protocol that this kernel does not open sockets for: up to 2.6.32 one outside 0 to 31,
-    /// later one without a loaded module (SOCK-1).
+    /// on later kernels with `ip_queue` one without a loaded module (SOCK-1), and on kernels with
+    /// numbered queues any but 12, that of nfnetlink.
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
         let opens = match self.profile.behaviour.netlink.opening {
@@ -76,8 +79,8 @@ impl Kernel {
     }
 
     /// Binds a socket to a port id; with 0 the kernel chooses one (SOCK-2). Returns the port id.
-    /// Fails with EADDRINUSE if the port id is taken, and with EINVAL if the socket is bound to
-    /// another.
+    /// Fails with EADDRINUSE if another socket has the port id, with EINVAL if this socket is bound
+    /// and `port_id` is not its own, and with EBADF if it is closed.
     pub fn bind(&mut self, socket: SocketId, port_id: PortId) -> Result<PortId, Errno> {
         let bound = self.sockets.bind(socket, port_id, &self.profile.behaviour.netlink)?;
         if self.profile.behaviour.attaching.binding == Binding::Attaches
@@ -90,8 +93,8 @@ impl Kernel {
     }
 
     /// Closes a socket. The queues whose peer or owner has the socket's port id are reset or
-    /// unbound, and their packets dropped (ATT-4, NFQ-7). Linux 2.4.0 and 2.4.16 notice that only
-    /// at the next packet (ERA-3). Closing a socket twice does nothing.
+    /// unbound, and their packets dropped (ATT-4, NFQ-7). Linux 2.4.0 and 2.4.16 notice the loss of
+    /// a peer only at the next packet (ERA-3). Closing a socket twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
         if let Some((protocol, port_id)) = self.sockets.close(socket) {
             self.notice_closing(protocol, port_id);
@@ -100,7 +103,8 @@ impl Kernel {
     }
 
     /// Resets or unbinds the queues whose peer or owner has the port id of a closed socket, and
-    /// drops their packets.
+    /// drops their packets. Leaves the queues of `ip_queue` alone on kernels that notice the loss
+    /// of a peer later.
     fn notice_closing(&mut self, protocol: i32, port_id: PortId) {
         self.numbered_owner_closed(port_id);
         let rule = self.profile.behaviour.attaching.peer_loss;
@@ -120,13 +124,15 @@ impl Kernel {
     }
 
     /// Sends a datagram to the kernel without naming an address. Returns the number of bytes sent.
-    /// Only a reply tells if the queue accepts the message.
+    /// Only a reply tells if the queue accepts the message. Fails with ECONNREFUSED if the socket's
+    /// protocol has no loaded queue, with EMSGSIZE if the datagram is too long (SOCK-9), and with
+    /// EBADF if the socket is closed.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
         self.send_to_kernel(socket, datagram, false)
     }
 
-    /// Sends a datagram to the kernel. `addressed` is `true` if the call named the kernel's address
-    /// (NFQ-53).
+    /// Sends a datagram to the kernel, which obeys its messages at once. `addressed` is `true` if
+    /// the call named the kernel's address (NFQ-53). Returns the number of bytes sent.
     fn send_to_kernel(&mut self, socket: SocketId, datagram: &[u8], addressed: bool) -> Result<usize, Errno> {
         let Sending {
             protocol,
@@ -158,8 +164,10 @@ impl Kernel {
         })
     }
 
-    /// Sends a datagram to another program's port id (SOCK-8), or to the kernel's address if `to`
-    /// is 0. Returns the number of bytes sent.
+    /// Sends a datagram to another program's port id of the same protocol (SOCK-8), or to the
+    /// kernel's address if `to` is 0. Returns the number of bytes sent. Fails with ECONNREFUSED if
+    /// nobody has the port id, or the protocol no loaded queue, and with EAGAIN if the other
+    /// program's receive buffer is full.
     pub fn send_to(&mut self, socket: SocketId, to: PortId, datagram: &[u8]) -> Result<usize, Errno> {
         if to == PortId::KERNEL {
             return self.send_to_kernel(socket, datagram, true);
@@ -176,8 +184,9 @@ impl Kernel {
         Ok(datagram.len())
     }
 
-    /// Obeys the first message of a datagram (MSG-11). With a seeded fault, obeys those that
-    /// follow, too.
+    /// Gives the first message of a datagram to the queue of the protocol (MSG-11). With a seeded
+    /// fault, gives it those that follow, too. Fails with ECONNREFUSED if the protocol has no
+    /// loaded queue.
     fn obey(&mut self, protocol: i32, mut datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         loop {
             self.obey_first(protocol, datagram, sender)?;
@@ -192,7 +201,8 @@ impl Kernel {
     }
 
     /// Gives a datagram's first message to the queue of the protocol. If the message is a verdict,
-    /// the packet that it releases goes on next. Then the reply is delivered. Fails with
+    /// the packet that it releases goes on next. Packets that the message made the queue drop are
+    /// entered into the books. Then the reply, if there is one, is delivered. Fails with
     /// ECONNREFUSED if the protocol has no loaded queue.
     fn obey_first(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
@@ -247,25 +257,27 @@ impl Kernel {
         }
     }
 
-    /// Returns the queue of `ip_queue` or `ip6_queue` that has a netlink protocol, loaded or not.
-    /// Returns `None` if there is none.
+    /// Returns the queue of `ip_queue` or `ip6_queue` that a netlink protocol leads to, loaded or
+    /// not. Returns `None` if it leads to neither.
     fn queue_of_protocol(&self, protocol: i32) -> Option<QueueId> {
         QueueId::of_protocol(protocol, &self.profile.behaviour.modules)
     }
 
     /// Takes a socket's pending error, or else its next datagram into `buffer`, without waiting.
-    /// Fails with the pending error, or with EAGAIN if there is neither.
+    /// The end of a datagram that is longer than `buffer` is lost (SOCK-3). Fails with the pending
+    /// error, with EAGAIN if there is neither, and with EBADF if the socket is closed.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
         self.sockets.receive(socket, buffer, &self.profile.behaviour.netlink)
     }
 
-    /// Returns the length of the longest datagram that a socket can send (SOCK-9).
+    /// Returns the length in bytes of the longest datagram that a socket can send: that of its send
+    /// buffer, less 32 (SOCK-9).
     pub fn longest_to_send(&self, socket: SocketId) -> Result<usize, Errno> {
         self.sockets.longest_to_send(socket, &self.profile.behaviour.netlink)
     }
 
-    /// Copies the next datagram into `buffer` without taking it, as `MSG_PEEK` does. Returns `None`
-    /// if there is none.
+    /// Copies the next datagram into `buffer` without taking it, as `MSG_PEEK` does. Neither takes
+    /// nor returns a pending error. Returns `None` if no datagram waits, or the socket is closed.
     #[must_use]
     pub fn peek(&self, socket: SocketId, buffer: &mut [u8]) -> Option<Received> {
         self.sockets.peek(socket, buffer)
@@ -284,27 +296,28 @@ impl Kernel {
         self.sockets.has_error(socket)
     }
 
-    /// Makes the kernel call `waker` once, when a datagram or an error comes for the socket. The
-    /// waker is called while this kernel is in use, so it must not use the kernel itself. A later
-    /// call replaces the waker.
+    /// Makes the kernel call `waker` once, when the next datagram or error comes for the socket, or
+    /// when the socket is closed or the kernel ends. The waker is called while this kernel is in
+    /// use, so it must not use the kernel itself. A later call replaces the waker.
     pub fn wake_on_input(&mut self, socket: SocketId, waker: &Waker) {
         self.sockets.wake_on_input(socket, waker);
     }
 
     /// Takes a socket's pending error, as `SO_ERROR` does (SOCK-4). Returns `None` if no error is
-    /// pending.
+    /// pending. Fails with EBADF if the socket is closed.
     pub fn take_error(&mut self, socket: SocketId) -> Result<Option<Errno>, Errno> {
         self.sockets.take_error(socket, &self.profile.behaviour.netlink)
     }
 
-    /// Sets `SO_RCVBUF`: asks for a receive buffer of `bytes`. Returns the granted size in bytes
-    /// (SOCK-4).
+    /// Sets `SO_RCVBUF`: asks for a receive buffer of `bytes`. Returns the granted size in bytes:
+    /// twice as much, within the kernel's limits (SOCK-4).
     pub fn set_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_receive_buffer(socket, bytes)
     }
 
-    /// Sets `SO_RCVBUF` beyond its limit, as `SO_RCVBUFFORCE` does for a program with
-    /// `CAP_NET_ADMIN`. Returns the granted size in bytes, or EPERM for other programs.
+    /// Sets the receive buffer beyond the limit of `SO_RCVBUF`, as `SO_RCVBUFFORCE` does. Returns
+    /// the granted size in bytes: twice `bytes`, but not less than the kernel's least. Fails with
+    /// EPERM if the socket's program has no `CAP_NET_ADMIN`.
     pub fn force_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         if !self.has_net_admin(self.sockets.owner(socket)?) {
             return Err(Errno::EPERM);
@@ -312,14 +325,15 @@ impl Kernel {
         self.sockets.force_receive_buffer(socket, bytes)
     }
 
-    /// Sets `SO_SNDBUF`: asks for a send buffer of `bytes`. Returns the granted size in bytes
-    /// (SOCK-9).
+    /// Sets `SO_SNDBUF`: asks for a send buffer of `bytes`. Returns the granted size in bytes:
+    /// twice as much, within the kernel's limits (SOCK-9).
     pub fn set_send_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_send_buffer(socket, bytes)
     }
 
     /// Sets or clears `NETLINK_NO_ENOBUFS`. While it is set, an overrun is not reported, and later
-    /// datagrams are taken if there is room (SOCK-4). Linux up to 2.6.27 ignores it (ERA-13).
+    /// datagrams are taken if there is room. Setting it ends an earlier overrun's refusals, but
+    /// leaves the pending error (SOCK-4). Linux up to 2.6.27 ignores it (ERA-13).
     pub fn set_no_enobufs(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.set_no_enobufs(socket, on, &self.profile.behaviour.netlink)
     }
@@ -337,7 +351,9 @@ impl Kernel {
     }
 }
 
-/// Returns the bytes after a datagram's first message, aligned to 4. No kernel obeys them (MSG-11).
+/// Returns the bytes after a datagram's first message, whose length is rounded up to a multiple of
+/// 4. Returns none if the first message can't be read. No kernel with `ip_queue` obeys these bytes
+/// (MSG-11).
 fn second_message(datagram: &[u8], abi: Abi) -> &[u8] {
     let first = Frame::parse(datagram, abi).map_or(datagram.len(), |frame| Header::BYTES + frame.body.len());
     datagram.get(first.next_multiple_of(4)..).unwrap_or_default()

@@ -14,16 +14,19 @@ impl Kernel {
         self.clock.now()
     }
 
-    /// Advances virtual time, and lets frames that are due by then arrive. On real time, only lets
-    /// frames arrive, those that are due within `by` from now.
+    /// Advances virtual time by `by`, and lets the frames arrive that
+    /// [`inject_later`](Self::inject_later) put off and that are due by then, each at its own time.
+    /// On real time, the clock is left alone, and the frames that are due within `by` from now
+    /// arrive at once.
     pub fn advance(&mut self, by: Duration) {
         let end = self.now().saturating_add(by);
         while self.advance_to_next(end) {}
         self.set_virtual_time(end);
     }
 
-    /// Lets the next frame of those put off arrive, if it is due by `end`. Sets virtual time to the
-    /// moment when it is due. Returns `true` if a frame arrived.
+    /// Lets the next of the frames that were put off arrive, if it is due by `end`. Sets virtual
+    /// time to the moment when it is due. Returns `false`, and changes nothing, if none is due by
+    /// `end`.
     pub(crate) fn advance_to_next(&mut self, end: Duration) -> bool {
         let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= end) else {
             return false;
@@ -35,8 +38,8 @@ impl Kernel {
         true
     }
 
-    /// Returns the time until the next frame of those put off is due. Returns `None` if there is
-    /// none.
+    /// Returns the time until the next of the frames that were put off is due: 0 if that time has
+    /// passed. Returns `None` if there is none.
     pub(crate) fn until_next(&self) -> Option<Duration> {
         let ((at, _), _) = self.later.first_key_value()?;
         Some(at.saturating_sub(self.now()))
@@ -49,7 +52,7 @@ impl Kernel {
     }
 
     /// Returns the time stamp of a packet that this host sends now. By the kernel's rule it is
-    /// unset, has microseconds alone, or is that of an arriving packet (PKT-8).
+    /// unset, has microseconds alone, or is that of a packet that arrives now (PKT-8).
     pub(super) fn own_time(&self) -> ArrivalTime {
         match self.profile.behaviour.metadata.own_packets {
             OwnPackets::Unstamped => ArrivalTime::default(),
@@ -61,8 +64,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the time stamp of a packet that arrives now. It is unset if nothing asks for time
-    /// stamps (PKT-8).
+    /// Returns the time stamp of a packet that arrives now: the kernel's time. It is unset while
+    /// nothing asks for time stamps: with `ip_queue`, while neither queue has a peer (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let has_peer = |family| self.ip_queue(family).is_some_and(IpQueue::has_peer);
         let wanted = match self.profile.behaviour.metadata.timestamps {

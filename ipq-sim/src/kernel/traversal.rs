@@ -16,13 +16,14 @@ pub(crate) struct Traversal {
     pub(crate) hook: HookPoint,
     pub(crate) indev: Option<DeviceId>,
     pub(crate) outdev: Option<DeviceId>,
-    /// The number of the hook's function that queued the packet.
+    /// The number of the hook's function that last queued the packet; 0 before that.
     pub(crate) function: u8,
     /// The queue that a rule or a verdict last sent the packet to. `None` before that.
     pub(super) queued_in: Option<QueueId>,
-    /// The packet's route. A packet from outside has none before it has passed PREROUTING.
+    /// The packet's route. A packet that arrived by an Ethernet device has none before it has
+    /// passed PREROUTING.
     pub(crate) route: Option<Route>,
-    /// The destination that the packet had when it was routed. Some kernels send it to that
+    /// The destination that the packet had when it was routed last. Some kernels send it to that
     /// neighbour, even if its destination has changed since
     /// ([`NextHop`](crate::behaviour::NextHop)).
     pub(super) next_hop: IpAddr,
@@ -95,7 +96,8 @@ impl Traversal {
         self.next_hop = routing::destination(&self.packet);
     }
 
-    /// Moves the packet to another hook, between these devices.
+    /// Moves the packet to another hook, between these devices. Returns the step that passes the
+    /// hook's functions.
     #[inline]
     pub(super) fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Next {
         (self.hook, self.indev, self.outdev) = (hook, indev, outdev);
@@ -109,7 +111,8 @@ impl Traversal {
     }
 
     /// Returns the facts about the packet that its PACKET frame tells, as the kernel's rules have
-    /// them (PKT-6 to PKT-8).
+    /// them (PKT-6 to PKT-8). The hardware type and address are 0 and empty if the packet has no
+    /// incoming device or no link-layer header of its own.
     pub(super) fn details(&self, network: &Network, rules: Metadata) -> PacketDetails {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
             (Some(indev), Some(link)) if rules.hardware_addresses != HardwareAddresses::Never => {

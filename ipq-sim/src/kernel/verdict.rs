@@ -11,9 +11,10 @@ use crate::queue::ip_queue::Released;
 use ipq_core::{Family, PacketId, Verdict};
 
 impl Kernel {
-    /// Notes the verdict on a packet that was taken out of its queue, and lets the packet go on as
-    /// the verdict says (VER-4 to VER-10). Returns the packet's place in its queue if it was queued
-    /// again, and must be kept there.
+    /// Notes the verdict on a packet that was taken out of its queue of `ip_queue`, and lets the
+    /// packet go on as the verdict says (VER-4 to VER-10). Returns the packet's place in its queue
+    /// if it was queued again, and must be kept there. Returns `None` if it was delivered or
+    /// dropped, which is then in the books.
     #[inline]
     pub(super) fn reinject(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Option<Place> {
         let replaced = released.replacement.is_some();
@@ -22,7 +23,8 @@ impl Kernel {
         self.settle_again(end, traversal)
     }
 
-    /// Notes a verdict in the journal of events and among the packet's steps.
+    /// Notes a verdict in the journal of events and among the packet's steps. `replaced` is `true`
+    /// if the verdict has a payload to replace the packet.
     #[inline]
     pub(super) fn note_verdict(
         &mut self,
@@ -64,9 +66,9 @@ impl Kernel {
         }
     }
 
-    /// Lets a packet go on at number `function` of the hook that queued it. If its addresses, TOS
-    /// or mark changed since it was queued at OUTPUT, it is routed again first, and dropped if
-    /// there is no route (VER-10).
+    /// Lets a packet go on with function `function` of the hook that queued it. If its addresses,
+    /// TOS or mark changed since it was queued at OUTPUT, it is routed again first, on kernels that
+    /// do so, and dropped if there is no route (VER-10).
     #[inline]
     pub(super) fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
         let rule = self.profile.behaviour.host.reroute;
@@ -86,7 +88,8 @@ impl Kernel {
 }
 
 /// Replaces a packet's bytes by a verdict's payload, as the kernel's rules have it (VER-6 to
-/// VER-8). Fails if the payload drops the packet.
+/// VER-8). Kernels ignore a payload shorter than the family's fixed header. Fails if the payload
+/// makes the packet longer than 65,535 bytes, for which the packet is dropped.
 fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<(), DropReason> {
     if replacement.len() < packet.family.header_length() {
         return match rules.short_replacement {

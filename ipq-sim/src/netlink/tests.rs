@@ -25,7 +25,7 @@ fn bound(sockets: &mut Sockets, port_id: u32) -> SocketId {
     id
 }
 
-/// Returns a PACKET frame of 112 bytes and the payload.
+/// Returns a PACKET frame: 112 bytes, and the payload after them.
 fn frame(payload: &'static [u8]) -> Datagram {
     let metadata = PacketMetadata {
         packet_id: PacketId(1),

@@ -45,8 +45,8 @@ impl Lab {
         Self { kernel, sockets }
     }
 
-    /// Sends a packet by way of `hook`: for INPUT to this host, for OUTPUT from it, and otherwise
-    /// from one neighbour to the other.
+    /// Sends a UDP packet by way of `hook`: for INPUT from a neighbour to this host, for OUTPUT
+    /// from this host to the other neighbour, and otherwise from one neighbour to the other.
     fn enter(&mut self, family: Family, hook: Hook) -> PacketSerial {
         let (from, to, own): (IpAddr, IpAddr, IpAddr) = match family {
             Family::Ipv4 => (NEIGHBOUR.into(), OTHER_NEIGHBOUR.into(), OWN.into()),
@@ -59,8 +59,8 @@ impl Lab {
         }
     }
 
-    /// Takes the next message to the family's program: a packet with its fields, or an error.
-    /// Returns `None` if none waits.
+    /// Takes the next message to the family's program: a packet with its fields and payload, or the
+    /// error number of a reply. Returns `None` if none waits.
     fn next(&mut self, family: Family) -> Option<Result<(PacketMetadata, Vec<u8>), Errno>> {
         let mut buffer = vec![0; 70_000];
         let socket = self.sockets[family];
