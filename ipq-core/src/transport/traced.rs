@@ -25,7 +25,8 @@ use std::fmt;
 use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
-/// A call on the transport inside, and its result.
+/// A call that sent or received a datagram by the transport inside, and its result. A call with
+/// many datagrams makes an event for each.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A datagram was sent, or could not be sent.
@@ -56,7 +57,7 @@ impl<T, F: Fn(Event<'_>)> Traced<T, F> {
         Self { transport, listener }
     }
 
-    /// Returns the transport inside.
+    /// Returns the transport inside, whose calls the listener is not shown.
     #[must_use]
     pub const fn transport(&self) -> &T {
         &self.transport

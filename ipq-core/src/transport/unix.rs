@@ -54,8 +54,8 @@ pub struct Unix {
 }
 
 impl Unix {
-    /// Opens a socket for the queue of `family` in the emulator that listens at `path`. The
-    /// socket's port id is the process id (LIB-1).
+    /// Opens a socket for the queue of `family` in the emulator that listens at `path`, and binds
+    /// it to the process id as its port id (LIB-1).
     #[doc(alias = "ipq_create_handle")]
     pub fn open(path: &Path, family: Family) -> Result<Self, OpenError> {
         Self::open_bound(path, family, PortId(std::process::id()))
@@ -72,7 +72,7 @@ impl Unix {
     }
 
     /// Opens a socket for the queue of `family` in the emulator that listens at `path`. The socket
-    /// is to be [bound](Self::bind) later.
+    /// has no port id until it is [bound](Self::bind).
     pub fn open_unbound(path: &Path, family: Family) -> Result<Self, OpenError> {
         let failed = |failure| match failure {
             Failure::Unreachable(errno) => OpenError::Unreachable {
@@ -103,7 +103,8 @@ impl Unix {
     }
 
     /// Binds the socket, and returns the port id that it is bound to: `port_id`, or one that the
-    /// emulator chooses if `port_id` is 0 (SOCK-2).
+    /// emulator chooses if `port_id` is 0 (SOCK-2). Fails with the emulated kernel's error number,
+    /// such as EADDRINUSE for a port id that is taken, or with the system's if no emulator answers.
     pub fn bind(&self, port_id: PortId) -> Result<PortId, Errno> {
         let socket = self.socket;
         let (_, bound) = ask(&self.emulator, Request::Bind { socket, port_id }).map_err(|failure| failure.errno())?;
@@ -123,8 +124,9 @@ impl Unix {
         self.longest
     }
 
-    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4). Returns `true` if datagrams were
-    /// lost since the last call. Also reads the notices of senders, for [`sender`](Self::sender).
+    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4). Returns `true` if the emulator told
+    /// since the last call that datagrams were lost. Also reads the notices of senders, for
+    /// [`sender`](Self::sender).
     pub fn take_overrun(&self) -> bool {
         let mut overran = false;
         let mut bytes = [0; Notice::BYTES];
@@ -138,9 +140,9 @@ impl Unix {
         overran
     }
 
-    /// Returns the sender of the frame of `length` bytes that was next when
-    /// [`take_overrun`](Self::take_overrun) was called (SOCK-8). Returns 0 for the end of a
-    /// connection, which has no sender.
+    /// Returns the port id of the sender of the next frame, as the notices said that
+    /// [`take_overrun`](Self::take_overrun) read last (SOCK-8). Returns 0 for a `length` of 0: that
+    /// is the end of a connection, which has no sender.
     #[must_use]
     pub fn sender(&self, length: usize) -> PortId {
         match length {
@@ -228,7 +230,8 @@ impl Transport for Unix {
 }
 
 /// Reads the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` of the emulator that listens at
-/// `path` (PROC-1). Returns ENOENT if the emulated kernel has no such module.
+/// `path` (PROC-1). Fails with ENOENT if the emulated kernel has no such module, with EPROTO if the
+/// answer is malformed, and otherwise with the system's error number.
 pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
     let emulator = SocketAddrUnix::new(path).map_err(errno)?;
     let protocol = family.netlink_protocol().into();
@@ -319,7 +322,7 @@ fn unreachable(path: &Path, errno: Errno) -> String {
     }
 }
 
-/// The reason why a request got no usable answer.
+/// The reason why a request was not carried out.
 enum Failure {
     /// The system did not let the request through, nobody answered in time, or the answer was
     /// malformed.
@@ -336,8 +339,9 @@ impl Failure {
     }
 }
 
-/// Connects to the emulator, sends `request`, and waits for the answer. Returns the answer and the
-/// connection, which from then on has the use that the request gave it.
+/// Connects to the emulator, sends `request`, and waits at most [`PATIENCE`] for the answer.
+/// Returns the answer and the connection, which from then on has the use that the request gave it.
+/// Fails if there is no well-formed answer, or if it is a refusal.
 fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer), Failure> {
     let exchange = || {
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -359,7 +363,8 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
 }
 
 /// Receives a datagram that has to come within [`PATIENCE`], whatever signals come meanwhile.
-/// Returns the datagram's whole length, or ETIMEDOUT if none came.
+/// Returns the datagram's whole length, even if `buffer` is shorter. Fails with ETIMEDOUT if none
+/// came.
 fn receive_soon(connection: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
     let deadline = Instant::now() + PATIENCE;
     let readable = retry_on_intr(|| {

@@ -21,7 +21,8 @@ pub(super) enum Attempt {
 }
 
 /// Calls `receive` until it returns something else than EAGAIN, and between two calls waits until
-/// `socket` is readable. Returns [`TransportError::TimedOut`] when the time in `wait` is over.
+/// `socket` is readable. Tells `receive` to block only with `Wait::Forever`. Returns
+/// [`TransportError::TimedOut`] when the time in `wait` is over, with `Wait::Never` after one call.
 #[inline(always)]
 pub(super) fn waiting<T>(
     socket: BorrowedFd<'_>,
@@ -50,8 +51,9 @@ pub(super) fn waiting<T>(
     }
 }
 
-/// Waits until `socket` has a datagram or an error, but not beyond `deadline`: then the result is
-/// [`TransportError::TimedOut`]. `None` waits for ever.
+/// Waits until `socket` has a datagram or an error. Returns [`TransportError::TimedOut`] if neither
+/// came by `deadline`, and [`TransportError::Interrupted`] if a signal did. Without a deadline,
+/// waits for ever.
 #[cold]
 pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
     let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -67,7 +69,7 @@ pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) 
 }
 
 /// Returns the transport's error for a system call's error number: EAGAIN is a time-out, EINTR a
-/// signal, and ENOBUFS an overrun.
+/// signal, ENOBUFS an overrun, and any other number stays itself.
 pub(super) fn transport_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EAGAIN => TransportError::TimedOut,

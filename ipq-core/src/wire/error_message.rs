@@ -28,7 +28,7 @@ impl<'a> ErrorMessage<'a> {
     pub(crate) const QUOTE_OFFSET: usize = Header::BYTES + 4;
 
     /// Writes the head of an `NLMSG_ERROR` frame: its header and the error number. The sender adds
-    /// `quoted_length` bytes of the offending message, and then
+    /// `quoted_length` bytes of the message that is answered, and then
     /// [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not*
     /// count (ERR-3).
     #[must_use]
@@ -42,8 +42,9 @@ impl<'a> ErrorMessage<'a> {
         })
     }
 
-    /// Reads the message in `body`, which begins after the header and ends where the header says. A
-    /// body of less than 20 bytes is an error.
+    /// Reads the message in `body`, which begins after the header and ends where the header says.
+    /// All bytes after the error number are the quoted message. Fails if the body has less than 20
+    /// bytes.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         if body.len() < Self::BYTES {

@@ -3,8 +3,8 @@
 
 use super::abi::{Abi, ByteOrder, WordSize};
 
-/// A reader of fields at fixed offsets. Bytes beyond the end read as zeros: callers check the
-/// length once, when they parse, and the compiler removes the second check.
+/// A reader of fields at fixed offsets. A field that reaches beyond the end reads as zeros: callers
+/// check the length once, when they parse, and the compiler removes the second check.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
@@ -82,7 +82,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns the bytes after the first `at`.
+    /// Returns the bytes after the first `at`; none if there are no more.
     #[inline(always)]
     pub(super) fn rest(self, at: usize) -> &'a [u8] {
         self.bytes.get(at..).unwrap_or_default()

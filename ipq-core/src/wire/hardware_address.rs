@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The link-layer source address of a packet: 0 to 8 bytes (PKT-7). Ethernet's has 6.
+/// The link-layer source address of a packet: 0 to 8 bytes (PKT-7). Ethernet's has 6. Two are equal
+/// only if all 8 bytes of their fields are, also those after the address.
 #[doc(alias("hw_addr", "hw_addrlen"))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {
@@ -29,8 +30,9 @@ impl HardwareAddress {
         length: 0,
     };
 
-    /// Reads the address in a field of the wire: the first `length` bytes of `field`. A length over
-    /// 8 is an error.
+    /// Reads the address in a field of the wire: the first `length` bytes of `field`. The bytes
+    /// after them are kept, too: [`to_wire`](Self::to_wire) returns them, and `==` compares them.
+    /// Fails if `length` is over 8.
     #[inline]
     pub const fn from_wire(length: u8, field: [u8; Self::WIRE_BYTES]) -> Result<Self, HardwareAddressTooLong> {
         if length as usize > Self::WIRE_BYTES {
@@ -41,14 +43,15 @@ impl HardwareAddress {
         Ok(Self { field, length })
     }
 
-    /// Returns the address's length, and its field on the wire.
+    /// Returns the address's length in bytes, and its whole field on the wire, with the bytes after
+    /// the address.
     #[must_use]
     #[inline]
     pub const fn to_wire(self) -> (u8, [u8; Self::WIRE_BYTES]) {
         (self.length, self.field)
     }
 
-    /// Returns the address's bytes.
+    /// Returns the address's bytes, without the rest of the field.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.field.get(..usize::from(self.length)).unwrap_or_default()

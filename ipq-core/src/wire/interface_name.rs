@@ -6,7 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// The name of a network device: up to 15 bytes from a kernel, up to 16 on the wire, none of them
-/// NUL. It is empty where there is no such device (PKT-6).
+/// NUL. It is empty where there is no such device (PKT-6). Bytes after a NUL in the field of the
+/// wire are not compared.
 #[doc(alias("indev_name", "outdev_name", "IFNAMSIZ"))]
 #[derive(Clone, Copy, Default)]
 pub struct InterfaceName {
@@ -23,8 +24,8 @@ impl InterfaceName {
         field: [0; Self::WIRE_BYTES],
     };
 
-    /// Reads the name in a field of the wire: the bytes before the first NUL. A name that fills the
-    /// field has no NUL.
+    /// Reads the name in a field of the wire: the bytes before the first NUL, or all 16 if there is
+    /// none. The bytes after the NUL are kept for [`to_wire`](Self::to_wire) alone.
     #[must_use]
     #[inline]
     pub const fn from_wire(field: [u8; Self::WIRE_BYTES]) -> Self {
@@ -60,7 +61,7 @@ impl InterfaceName {
 /// An error in a text that is to be the name of a network device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInterfaceName {
-    /// The text has more than 15 bytes, the most that a kernel allows.
+    /// The text has more than 15 bytes, the most that a kernel allows: this many.
     #[error("an interface name has at most 15 bytes, and this has {0}: shorten it")]
     TooLong(usize),
     /// The text has a NUL byte, which ends a name on the wire.

@@ -18,8 +18,10 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the header of `datagram`. A datagram shorter than a header is an error, and so is a
-    /// stated length that is under 16 or over the datagram's (MSG-1).
+    /// Reads the header of `datagram`, and takes as the body the bytes from there to the length
+    /// that the header states. Bytes beyond that length are left out. Fails with `NoHeader` if the
+    /// datagram is shorter than 16 bytes, and with `HeaderLength` if the stated length is under 16
+    /// or over the datagram's (MSG-1).
     #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let header = Header::parse(datagram, abi).ok_or(WireError::NoHeader { found: datagram.len() })?;
@@ -52,7 +54,9 @@ pub enum Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads and checks the message in `datagram`. Bytes after the first message are ignored
-    /// (MSG-11).
+    /// (MSG-11). Fails if the header's length is wrong, if the body is shorter than the fixed part
+    /// of its type, or if a packet's `data_len` or address length is more than is there. A message
+    /// of an unknown type passes.
     #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let Frame { header, body } = Frame::parse(datagram, abi)?;
@@ -82,8 +86,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The message of one datagram, parsed and checked like a [`Message`]; but a packet can be changed
-/// in its buffer.
+/// The message of one datagram, parsed and checked like a [`Message`]; but a packet's bytes can be
+/// changed in the buffer that they came in.
 #[derive(Debug)]
 pub enum MessageMut<'a> {
     /// The kernel hands over a packet.

@@ -171,9 +171,10 @@ pub mod flag {
     pub const SECURITY_CONTEXT: u32 = 16;
 }
 
-/// Reads the netlink header of a datagram's one message, and checks its length against the
-/// datagram's, which is `length` bytes: at most 3 bytes of padding may follow the message. `front`
-/// holds the first bytes of the datagram.
+/// Reads the netlink header of a datagram's one message. `front` holds the first bytes of the
+/// datagram, and `length` is the datagram's length. Fails if `front` has less than 16 bytes, if the
+/// length that the header states is under 16 or over `length`, or if more than 3 bytes, the most
+/// that padding has, follow the message.
 pub fn parse_header(front: &[u8], length: usize) -> Result<Header, ParseError> {
     let header = Header::parse(front, Abi::NATIVE).ok_or(ParseError::NoHeader { found: front.len() })?;
     let stated = header.length as usize;

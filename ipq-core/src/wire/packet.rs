@@ -50,8 +50,8 @@ impl PacketMetadata {
     /// The length of the [head](Self::head) on this machine: 112 or 88 bytes.
     pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
 
-    /// Writes the [head](Self::head) to `room`, over whatever is there, as this machine lays it
-    /// out.
+    /// Writes the [head](Self::head), as this machine lays it out, to `room`, over whatever is
+    /// there.
     #[inline(always)]
     pub(crate) fn write_head(&self, room: &mut [u8; Self::HEAD_BYTES], payload_length: usize) {
         self.write(room, Abi::NATIVE, payload_length);
@@ -131,7 +131,8 @@ pub struct PacketMut<'a> {
 }
 
 impl<'a> PacketMut<'a> {
-    /// Makes a message of checked bytes. `fixed` is all of the message but the packet's bytes.
+    /// Makes a message of bytes that were checked. `fixed` is the message's fixed part, after the
+    /// netlink header, and `payload` the packet's bytes.
     #[inline(always)]
     pub(super) const fn new(fixed: &'a [u8], abi: Abi, payload: &'a mut [u8]) -> Self {
         let fixed = Fields::new(fixed, abi);
@@ -155,7 +156,7 @@ impl<'a> PacketMut<'a> {
         self.message().packet_id()
     }
 
-    /// Returns the packet's bytes, as many as were handed over.
+    /// Returns the packet's bytes, as many as were handed over, for reading.
     #[must_use]
     pub const fn payload(&self) -> &[u8] {
         self.payload
@@ -204,8 +205,9 @@ pub struct PacketMessage<'a> {
 
 impl<'a> PacketMessage<'a> {
     /// Reads the message in `body`, which begins after the header and ends where the header says.
-    /// Errors are a body shorter than the fixed part, a `data_len` over what follows, and an
-    /// address of over 8 bytes.
+    /// The packet's bytes are the `data_len` bytes after the fixed part; padding after them is left
+    /// out. Fails if the body is shorter than the fixed part, if `data_len` is more than what
+    /// follows, or if the address has over 8 bytes.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let at = &Layout::of(abi);
@@ -231,7 +233,7 @@ impl<'a> PacketMessage<'a> {
         }
     }
 
-    /// Decodes everything but the packet's bytes.
+    /// Decodes all that the message says about the packet: everything but the packet's bytes.
     #[must_use]
     #[inline(always)]
     pub fn metadata(&self) -> PacketMetadata {

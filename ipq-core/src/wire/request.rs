@@ -13,8 +13,8 @@ use super::values::{CopyMode, PacketId, Verdict};
 pub struct ModeRequest {
     /// The part of each packet that the kernel copies.
     pub mode: CopyMode,
-    /// The most bytes of each packet, in mode PACKET; 0 for all. The kernel cuts the number to 32
-    /// bits, and then to 65,535.
+    /// The most bytes of each packet that the kernel copies in mode PACKET; 0 for all. Kernels cut
+    /// the number to 32 bits, but for the oldest, and then to 65,535.
     pub range: u64,
 }
 
@@ -34,8 +34,8 @@ impl ModeRequest {
         })
     }
 
-    /// Reads the message in `body`, which follows the header. The body may be longer than the union
-    /// of MODE and VERDICT (WIRE-7); a shorter one is an error.
+    /// Reads the message in `body`, which follows the header. Ignores bytes after the union of MODE
+    /// and VERDICT (WIRE-7). Fails if the body is shorter than that union.
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<Self, WireError> {
         let (at, fields) = (Layout::of(abi), request_fields(MessageType::Mode, body, abi)?);
@@ -60,8 +60,8 @@ pub struct VerdictRequest {
 }
 
 impl VerdictRequest {
-    /// Writes the head of a VERDICT frame: the header and the message. `payload_length` bytes
-    /// follow: the replacement packet, or none.
+    /// Writes the head of a VERDICT frame: the header, and the message with its `data_len`. The
+    /// header's length counts `payload_length` bytes that follow: the replacement packet, or none.
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
@@ -99,8 +99,8 @@ impl VerdictRequest {
             .word(at.third, self.data_len);
     }
 
-    /// Reads the message in `body`, which follows the header. Returns the message, and the bytes
-    /// after it. A body shorter than the message is an error.
+    /// Reads the message in `body`, which follows the header. Returns the message, and all bytes
+    /// after it. Fails if the body is shorter than the message.
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<(Self, &[u8]), WireError> {
         let (at, fields) = (Layout::of(abi), request_fields(MessageType::Verdict, body, abi)?);
@@ -112,8 +112,8 @@ impl VerdictRequest {
         Ok((request, fields.rest(at.end)))
     }
 
-    /// Returns the replacement, which is all that follows the message. Returns `None` if nothing
-    /// follows, or not as many bytes as stated (VER-5).
+    /// Returns the replacement: all of `following`, the bytes after the message. Returns `None` if
+    /// there are none, or not as many as `data_len` states (VER-5).
     #[must_use]
     #[inline]
     pub fn replacement<'a>(&self, following: &'a [u8]) -> Option<&'a [u8]> {

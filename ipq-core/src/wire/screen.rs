@@ -81,7 +81,7 @@ pub enum Response {
     Ignore,
     /// The message is refused with this error number. It does not attach.
     Refuse(Errno),
-    /// The objection is dropped: the next check follows.
+    /// The objection does not count: the next check follows.
     Overlook,
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// The id of a queued packet, which the packet's verdict repeats. It is opaque, and unique among
-/// the packets that are queued at one time. An id is used again after its verdict (PKT-9).
+/// the packets that are queued at one time. Once its packet has left the queue, another packet may
+/// get it (PKT-9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PacketId(pub u64);
 

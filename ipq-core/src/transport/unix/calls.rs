@@ -14,8 +14,8 @@ const AF_NETLINK: i32 = libc::AF_NETLINK;
 /// 3.5.
 pub const NFNETLINK: i32 = libc::NETLINK_NETFILTER;
 
-/// Returns the family whose queue `socket(domain, _, protocol)` opens. Returns `None` if it opens
-/// no `ip_queue`.
+/// Returns the family whose queue of `ip_queue` or `ip6_queue` a call `socket(domain, _, protocol)`
+/// opens. Returns `None` if it opens neither.
 #[must_use]
 pub const fn queue_of(domain: i32, protocol: i32) -> Option<Family> {
     if domain == AF_NETLINK {
@@ -41,8 +41,8 @@ pub enum ProcFile {
     NumberedQueues,
 }
 
-/// Returns the file that a path names, in `/proc/net` or in the `net` of any process. Returns
-/// `None` for any other path.
+/// Returns the file of queues that an absolute path names, in `/proc/net` or in the `net` of any
+/// process, such as `/proc/self/net`. Returns `None` for any other path.
 #[must_use]
 pub fn proc_file(path: &[u8]) -> Option<ProcFile> {
     let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
@@ -63,7 +63,7 @@ pub fn proc_file(path: &[u8]) -> Option<ProcFile> {
     parts.next().is_none().then_some(file)
 }
 
-/// The size of a netlink address in bytes.
+/// The size of a netlink address: 12 bytes.
 pub const ADDRESS_BYTES: usize = size_of::<libc::sockaddr_nl>();
 
 /// Returns the port id in a netlink address. Returns EINVAL if the address is too short, or of
@@ -96,7 +96,8 @@ pub const fn kernel_name(serial: u32) -> [u8; 9] {
     [0, 0, 0, 0, 0, a, b, c, d]
 }
 
-/// Returns `true` if an abstract name has the form that [`kernel_name`] gives.
+/// Returns `true` if an abstract name has the form that [`kernel_name`] gives: 9 bytes, of which
+/// the first 5 are 0.
 #[must_use]
 pub fn is_kernel_name(name: &[u8]) -> bool {
     name.len() == kernel_name(0).len() && name.starts_with(&[0; 5])

@@ -86,7 +86,8 @@ impl Request {
         bytes
     }
 
-    /// Reads a request. Returns `None` if the bytes are not exactly one request.
+    /// Reads a request. Returns `None` if the bytes are not exactly one request with values that a
+    /// request can have.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
@@ -117,7 +118,7 @@ impl Request {
 pub struct Answer {
     /// The reason of a refusal; 0 if the request was carried out.
     pub errno: Errno,
-    /// The value that was asked for. Its meaning depends on the request.
+    /// The value that was asked for, such as a port id. Its meaning depends on the request.
     pub value: u32,
     /// The name of the socket that was opened, for requests on other connections.
     pub socket: u64,
@@ -142,7 +143,7 @@ impl Answer {
         bytes
     }
 
-    /// Reads an answer. Returns `None` if the bytes are not exactly one answer.
+    /// Reads an answer. Returns `None` if the bytes are not exactly one answer, or name no ABI.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
@@ -176,7 +177,7 @@ impl Answer {
 /// A notice of an emulator about a socket. It comes before the frame that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Datagrams were lost (SOCK-4).
+    /// Datagrams were lost, since the receive buffer had no room (SOCK-4).
     Overrun,
     /// The frames that follow come from this port id (SOCK-8). At first frames come from the
     /// kernel.
@@ -200,7 +201,7 @@ impl Notice {
         bytes
     }
 
-    /// Reads a notice. Returns `None` if the bytes are not exactly one notice.
+    /// Reads a notice. Returns `None` if the bytes are not exactly one notice of a known kind.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;

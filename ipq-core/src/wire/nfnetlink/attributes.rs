@@ -23,9 +23,9 @@ pub struct Span {
 }
 
 impl Attribute {
-    /// Returns the content of an attribute that always has `N` bytes; another length is an error.
-    /// `message` is the front of the message that the attribute was found in, and must hold the
-    /// content.
+    /// Returns the content of an attribute that always has `N` bytes. `message` is the front of the
+    /// message that the attribute was found in. Fails if the attribute has another length, or if
+    /// `message` ends before its content does.
     pub fn fixed<const N: usize>(self, message: &[u8]) -> Result<&[u8; N], ParseError> {
         if self.content.length != N {
             return Err(ParseError::AttributeSize {
@@ -58,7 +58,8 @@ pub struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     /// Makes an iterator over the attributes from byte `at` to byte `end` of a message. `message`
-    /// is the front of the message that is at hand.
+    /// is the front of the message that is at hand: it must hold the attributes' headers, and need
+    /// not hold their content.
     #[must_use]
     pub const fn new(message: &'a [u8], at: usize, end: usize) -> Self {
         Self {

@@ -94,12 +94,13 @@ pub enum ParseError {
         /// The number of bytes that follow.
         count: usize,
     },
-    /// The part before the packet's bytes is longer than any kernel makes it.
+    /// The message goes on beyond its bytes at hand, which are more than any kernel says about a
+    /// packet.
     #[error("what is said about a packet has at most {limit} bytes, and this goes on at byte {at}")]
     MetadataTooLong {
-        /// The offset of the next attribute.
+        /// The offset of the attribute, or of its content, that is not at hand.
         at: usize,
-        /// The number of the message's bytes that are looked at.
+        /// The number of the message's bytes that are at hand.
         limit: usize,
     },
     /// A hardware address is longer than its field.

@@ -32,8 +32,11 @@ pub struct QueuedPacket {
 }
 
 impl QueuedPacket {
-    /// Reads the PACKET message in a datagram of `length` bytes. `front` holds the first bytes of
-    /// the datagram: at least all that come before the packet's own.
+    /// Reads the PACKET message in a datagram of `length` bytes, without a look at its type.
+    /// `front` holds the first bytes of the datagram: at least all that come before the packet's
+    /// own. Attributes that are no field here are skipped. Fails if the message or an attribute has
+    /// a wrong length, if an attribute comes twice, if the attribute with the packet's id is
+    /// missing, or if more than padding follows the packet's bytes.
     // Inlined, so that the fields go to where they are used: fields that were just written one by
     // one are slow to be read again in larger parts.
     #[inline(always)]
@@ -94,8 +97,8 @@ impl QueuedPacket {
     }
 }
 
-/// Reads the content of [`attribute::HARDWARE_ADDRESS`]. A stated length of over 8 bytes is an
-/// error.
+/// Reads the content of [`attribute::HARDWARE_ADDRESS`]: the length, and the field. Fails if the
+/// stated length is over 8 bytes.
 #[inline]
 pub(crate) fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, ParseError> {
     let [high, low, _, _, field @ ..] = *content;
@@ -106,7 +109,7 @@ pub(crate) fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, Pa
         .ok_or(ParseError::HardwareAddress { stated })
 }
 
-/// Reads the content of [`attribute::TIMESTAMP`].
+/// Reads the content of [`attribute::TIMESTAMP`]: seconds, and then microseconds.
 #[inline]
 pub(crate) fn timestamp(content: &[u8; 16]) -> Timestamp {
     let [seconds, microseconds] = [0, 8].map(|at| i64::from_be_bytes(std::array::from_fn(|byte| content[at + byte])));

@@ -51,14 +51,16 @@ impl<'r, const N: usize> Writer<'r, N> {
         }
     }
 
-    /// Returns the number of bytes written so far.
+    /// Returns the number of bytes in the room: those written so far, and those that were there
+    /// before.
     #[must_use]
     #[inline]
     pub const fn length(&self) -> usize {
         self.room.len()
     }
 
-    /// Begins a message with its two headers. [`end`](Self::end) fills in its length.
+    /// Begins a message with its two headers: netlink's, and nfnetlink's with this protocol family
+    /// and queue number. [`end`](Self::end) fills in the message's length.
     #[inline]
     pub fn message(&mut self, message_type: u16, envelope: Envelope, family: u8, queue: u16) -> &mut Self {
         self.message = self.length();
@@ -78,16 +80,17 @@ impl<'r, const N: usize> Writer<'r, N> {
         self.raw(&header.write(Abi::NATIVE)).raw(&[family, 0, high, low])
     }
 
-    /// Adds an attribute, padded. The content has at most
-    /// [`LONGEST_CONTENT`](super::LONGEST_CONTENT) bytes: of a longer one only the low 16 bits of
-    /// the length are stated.
+    /// Adds an attribute: its header, its content, and padding to a multiple of 4. The content
+    /// should have at most [`LONGEST_CONTENT`](super::LONGEST_CONTENT) bytes: of a longer one only
+    /// the low 16 bits of the length are stated.
     #[inline]
     pub fn attribute(&mut self, kind: u16, content: &[u8]) -> &mut Self {
         let length = content.len();
         self.attribute_header(kind, length).raw(content).pad(length)
     }
 
-    /// Adds the header of an attribute whose `length` bytes of content the sender adds.
+    /// Adds the header of an attribute with `length` bytes of content, which the caller adds, or
+    /// sends behind what is written.
     #[inline]
     pub fn attribute_header(&mut self, kind: u16, length: usize) -> &mut Self {
         let stated = (length.wrapping_add(4)) as u16;
@@ -106,8 +109,8 @@ impl<'r, const N: usize> Writer<'r, N> {
         self.raw(&[0; 3][..padding(length)])
     }
 
-    /// Ends the message that was begun last: writes its length into its header, with the
-    /// `following` bytes that the sender adds.
+    /// Ends the message that was begun last: writes its length into its header, which counts also
+    /// `following` bytes that the caller sends behind what is written.
     #[inline]
     pub fn end(&mut self, following: usize) -> &mut Self {
         let length = (self.length() - self.message).saturating_add(following);
@@ -118,7 +121,7 @@ impl<'r, const N: usize> Writer<'r, N> {
         self
     }
 
-    /// Returns what was written, or `None` if some of it did not fit.
+    /// Returns all bytes in the room, or `None` if something that was to be written did not fit.
     #[must_use]
     #[inline]
     pub fn written(&self) -> Option<&[u8]> {

@@ -19,7 +19,8 @@ use std::io::IoSliceMut;
 /// The size of a bounce buffer in bytes: more than any kernel says about a packet.
 pub(crate) const BOUNCE_BYTES: usize = 512;
 
-/// The size in bytes of a frame's fixed part. A packet's bytes begin there.
+/// The size in bytes of a PACKET frame's fixed part on this machine, the netlink header included. A
+/// packet's bytes begin there.
 pub(crate) const FRAME_HEAD: usize = PacketMetadata::HEAD_BYTES;
 
 /// The first 512 bytes of a datagram, received apart from the rest.
@@ -37,8 +38,9 @@ pub(crate) enum Origin<'a> {
 }
 
 /// Returns the headroom with which a packet's bytes land in their place if `before` bytes of the
-/// datagram come before them: at most [`FRAME_HEAD`]. A long buffer has [`BOUNCE_BYTES`] to spare,
-/// so with any headroom there is room for all that a kernel says about a packet, or answers.
+/// datagram come before them. Returns 0 if more than [`FRAME_HEAD`] do, so that the bytes must be
+/// moved. A buffer that is used with headroom has [`BOUNCE_BYTES`] to spare, so there is room in
+/// any case for all that a kernel says about a packet, or answers.
 pub(crate) const fn headroom(before: usize) -> usize {
     FRAME_HEAD.saturating_sub(before)
 }
@@ -50,8 +52,8 @@ pub(crate) fn parts<'a>(bounce: &'a mut BounceBuffer, buffer: &'a mut [u8]) -> [
     [IoSliceMut::new(bounce), IoSliceMut::new(rest)]
 }
 
-/// Returns the first bytes of a datagram, at most [`BOUNCE_BYTES`]. Of the datagram, `copied` bytes
-/// were received.
+/// Returns the first bytes of a datagram, of which `copied` bytes were received: that many, but at
+/// most [`BOUNCE_BYTES`].
 pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> &'a [u8] {
     let front = match origin {
         Origin::InBuffer(at) => buffer.get(at..).unwrap_or_default(),
@@ -60,9 +62,9 @@ pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> 
     front.get(..copied.min(BOUNCE_BYTES)).unwrap_or(front)
 }
 
-/// Moves the bytes `from` of the datagram to byte `to` of the buffer, and leaves out those for
-/// which the buffer has no room. The buffer had room for everything beyond the bounce buffer, so no
-/// byte that fits is missing.
+/// Copies the datagram's bytes `from`, which may be in the bounce buffer and in the buffer, to byte
+/// `to` of the buffer. Leaves out those at the end for which the buffer has no room, where they go
+/// to or where they were received.
 pub(crate) fn place(origin: Origin<'_>, buffer: &mut [u8], from: Span, to: usize) {
     // The offset in the buffer of the datagram's bytes after the bounce buffer.
     let (bounce, rest) = match origin {

@@ -11,8 +11,9 @@ pub(crate) const fn family_of(packet: &QueuedPacket) -> Option<Family> {
     Family::from_protocol_family(packet.family as u32)
 }
 
-/// Returns what a PACKET frame says about `packet`. `payload` is the start of the packet's bytes,
-/// and `devices` looks up two devices by their indices; 0 is no device.
+/// Returns what a PACKET frame says about `packet`, but for its bytes. `payload` is the start of
+/// the packet's bytes. `devices` looks up two devices by their indices, the incoming one first; a
+/// device that the frame does not name at the packet's hook has index 0, which is no device.
 #[inline]
 pub(crate) fn metadata(
     packet: &QueuedPacket,
@@ -37,9 +38,9 @@ pub(crate) fn metadata(
     }
 }
 
-/// Returns the link-layer protocol that `ip_queue` stated: none for most packets that the host
-/// itself sends. Today's kernels know the protocol of these; the kernels of that time mostly did
-/// not (PKT-6).
+/// Returns the link-layer protocol that `ip_queue` stated (PKT-6). For a packet that the host
+/// itself sends, at OUTPUT or POSTROUTING, that is 0, but for IPv4 at POSTROUTING and for IPv6
+/// neighbour discovery. In these cases, and for all other packets, it is what nfnetlink states.
 fn hw_protocol(packet: &QueuedPacket, payload: &[u8]) -> EtherType {
     // At POSTROUTING newer kernels name the device that a forwarded packet came in by. A packet of
     // the host's own has none.
@@ -56,9 +57,9 @@ fn hw_protocol(packet: &QueuedPacket, payload: &[u8]) -> EtherType {
     }
 }
 
-/// Returns `true` if an IPv6 packet is neighbour discovery or multicast listener discovery
-/// (`ICMPv6` types 130 to 137, and 143). The kernel itself makes these, with their protocol filled
-/// in.
+/// Returns `true` if an IPv6 packet is neighbour discovery or multicast listener discovery:
+/// `ICMPv6` of type 130 to 137, or 143, right after the header or after hop-by-hop options. The
+/// kernel itself makes these, with their protocol filled in.
 fn is_neighbour_discovery(packet: &[u8]) -> bool {
     const HOP_BY_HOP: u8 = 0;
     const ICMPV6: u8 = 58;
@@ -71,8 +72,9 @@ fn is_neighbour_discovery(packet: &[u8]) -> bool {
     matches!(at(icmp), Some(130..=137 | 143))
 }
 
-/// Returns `true` first if a frame names the device that a packet came in by (with its source
-/// address), and second if it names the device that the packet will leave by.
+/// Returns two answers: `true` first if a PACKET frame at this hook names the device that a packet
+/// came in by, with its source address; and `true` second if the frame names the device that the
+/// packet will leave by.
 #[inline]
 pub(crate) const fn shows_devices(hook: Hook) -> [bool; 2] {
     match hook {

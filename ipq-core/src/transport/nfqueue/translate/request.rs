@@ -39,7 +39,7 @@ pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
 /// A writer of a datagram of up to 64 nfnetlink messages.
 pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
 
-/// A message that a program sent, with its header parsed.
+/// A message that a program sent: its parsed header, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) header: Header,
@@ -81,7 +81,8 @@ pub(crate) struct Decided<G> {
 }
 
 impl Action {
-    /// Returns a refusal that `ip_queue` gave before it checked the capability.
+    /// Returns a refusal with this error number that `ip_queue` gave before it checked the
+    /// capability.
     pub(crate) const fn refuse_first(errno: Errno) -> Self {
         Self::Refuse {
             errno,
@@ -89,7 +90,8 @@ impl Action {
         }
     }
 
-    /// Returns a refusal that `ip_queue` gave after it had checked the capability.
+    /// Returns a refusal with this error number that `ip_queue` gave after it had checked the
+    /// capability.
     pub(crate) const fn refuse(errno: Errno) -> Self {
         Self::Refuse {
             errno,
@@ -101,7 +103,8 @@ impl Action {
 impl Request {
     /// Checks the header of a message of `length` bytes (MSG-1 to MSG-4). `head` holds the
     /// message's first bytes, at most [`HEAD_BYTES`]. Returns `None` if the queue ignores the
-    /// message, and an error number if the queue refuses it.
+    /// message. Otherwise returns the message, marked as embedded, and the error number if the
+    /// queue refuses it, or `None` if its header is in order.
     pub(crate) fn screen(head: &[u8], length: usize) -> Option<(Self, Option<Errno>)> {
         let (header, refused) = match screen(head, length, Abi::NATIVE, Objection::response) {
             Screened::Ignored => return None,
@@ -123,7 +126,8 @@ impl Request {
     }
 
     /// Returns the action that a message of the peer's asks for: a mode, a verdict or a refusal
-    /// (MSG-7 to MSG-9, VER-1, VER-2, VER-5, VER-6). `head` holds the message's first bytes.
+    /// (MSG-7 to MSG-9, VER-1, VER-2, VER-5, VER-6). A message of another type, or with too short a
+    /// body, is refused with EINVAL. `head` holds the message's first bytes.
     pub(crate) fn action(&self, head: &[u8], options: &Options) -> Action {
         let body = head
             .get(Header::BYTES..self.length().min(HEAD_BYTES))
@@ -138,8 +142,10 @@ impl Request {
         read.unwrap_or_else(|_: WireError| Action::refuse(Errno::EINVAL))
     }
 
-    /// Returns the action that the peer's verdict asks for: EINVAL for STOLEN and unknown values,
-    /// ENOENT for an id of more than 32 bits, and else the verdict (VER-1, VER-2, VER-5, VER-6).
+    /// Returns the action that the peer's verdict asks for: to refuse STOLEN and unknown values
+    /// with EINVAL and an id of more than 32 bits with ENOENT, and else to give the verdict (VER-1,
+    /// VER-2). A payload replaces the packet if it has `data_len` bytes and at least the family's
+    /// fixed header (VER-5, VER-6).
     #[inline]
     pub(crate) fn verdict(&self, request: VerdictRequest, options: &Options) -> Action {
         let VerdictRequest {
@@ -162,8 +168,9 @@ impl Request {
         }
     }
 
-    /// Returns the most bytes that the kernel may send because of this message: of a packet, or of
-    /// this message quoted. Returns `None` if there are none.
+    /// Returns the most bytes of content that the kernel may send because of this message: a
+    /// packet's, if it asks for mode PACKET, or those after its own head, in an answer that quotes
+    /// it. Returns `None` if neither has any.
     pub(crate) fn bytes_to_come(&self, action: Action) -> Option<usize> {
         let asked = match action {
             Action::Mode {
@@ -188,8 +195,9 @@ impl Request {
     }
 }
 
-/// Returns the action that a MODE message asks for. An unknown mode is refused. The range counts in
-/// mode PACKET only, and is cut to 32 bits (MSG-8).
+/// Returns the action that a MODE message asks for. An unknown mode is refused with EINVAL. The
+/// range counts in mode PACKET only, where it is cut to 32 bits; in the other modes it becomes 0
+/// (MSG-8).
 fn mode(request: ModeRequest) -> Action {
     match request.mode {
         CopyMode::None | CopyMode::Meta => Action::Mode {
@@ -204,11 +212,13 @@ fn mode(request: ModeRequest) -> Action {
     }
 }
 
-/// Writes the nfnetlink message that stands for `request`. The bytes that follow its `head` are not
-/// copied: returns the offset in the datagram at which they belong. If `attaches`, the queue is
-/// bound, too.
+/// Writes the nfnetlink message that stands for `request` and asks for `action`. The bytes that
+/// follow its `head` are not copied: returns the offset in the datagram at which they belong. If
+/// `attaches`, also binds the queue, in a mode message itself and after any other message in a
+/// second one.
 ///
-/// Returns `None`, and writes nothing, if the message is longer than nfnetlink can carry.
+/// Returns `None`, and writes nothing, if more than [`LONGEST_CONTENT`] bytes follow the head,
+/// which nfnetlink can't carry.
 #[inline(always)]
 pub(crate) fn write(
     writer: &mut Writer<'_>,
@@ -268,9 +278,9 @@ pub(crate) fn write(
     Some(cut)
 }
 
-/// Writes a second message, which binds the queue, after a message that can't bind, such as a
-/// verdict. It comes second: where the sender lacks the capability, the kernel answers the
-/// datagram's first message only.
+/// Writes a second message, which binds the queue in mode NONE, after a message that can't bind,
+/// such as a verdict. It comes second: where the sender lacks the capability, the kernel answers
+/// the datagram's first message only.
 fn bind_also(writer: &mut Writer<'_>, options: &Options) {
     begin_own(writer, message_type::CONFIG, options);
     bind(writer, options);
@@ -347,8 +357,9 @@ pub(crate) fn rebuild(port_id: PortId, verdict_header: [u8; 8], following: usize
 }
 
 /// Returns the header that `ip_queue` quoted in an acknowledgement, from the header that nfnetlink
-/// quotes. Returns `None` if the quoted message was not sent by [`write`]. Only the peer's messages
-/// are acknowledged.
+/// quotes: of type MODE or VERDICT, with the length that was sent in the place of the port id, and
+/// with the port id `peer`, since only the peer's messages are acknowledged. Returns `None` if
+/// nfnetlink quotes a message of another type than CONFIG, VERDICT or a batch of verdicts.
 pub(crate) fn acknowledged(quoted: Header, peer: PortId) -> Option<Header> {
     let message_type = match quoted.message_type.to_wire() {
         message_type::CONFIG => MessageType::Mode,

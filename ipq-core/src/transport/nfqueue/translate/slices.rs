@@ -4,8 +4,8 @@ use super::request::HEAD_BYTES;
 use std::io::IoSlice;
 use std::mem;
 
-/// Splits a message into its first [`HEAD_BYTES`] and the rest. Returns `None` unless the message
-/// comes as just these one or two slices.
+/// Splits a message into its first [`HEAD_BYTES`] and the rest. Returns `None` unless the first of
+/// one or two slices has exactly the first [`HEAD_BYTES`].
 #[inline]
 pub(crate) fn split_head<'a>(parts: &'a [IoSlice<'_>]) -> Option<(&'a [u8; HEAD_BYTES], &'a [u8])> {
     let (head, tail) = match parts {
@@ -63,7 +63,8 @@ fn slices_of<'a>(
 }
 
 /// Returns the slices of a datagram: the `written` bytes, and between them the `inserted` slices,
-/// each at the offset in `written` that comes with it.
+/// each at the offset in `written` that comes with it. The offsets must ascend. Empty slices are
+/// left out.
 pub(crate) fn interleave<'a>(
     written: &'a [u8],
     inserted: impl Iterator<Item = (usize, &'a [u8])> + Clone,
