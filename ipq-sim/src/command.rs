@@ -270,7 +270,8 @@ enum Failure {
     Run(#[from] RunError),
     #[error(transparent)]
     Kernel(#[from] NoProfile),
-    /// The text of a rule can't be understood. The error in the text comes second.
+    /// The text of a rule, the first field, can't be understood. The second field is the error in
+    /// it.
     #[error("the rule '{0}': {1}")]
     Rule(String, RuleTextError),
     /// An output file, the directory of the manual pages, or standard output could not be created,

@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 use std::task::Waker;
 
-/// The name of a socket of the emulator, like a descriptor. It is never used again after the socket
-/// was closed.
+/// The name of a socket of the emulator, like a descriptor. No other socket of the kernel gets it,
+/// even after this one was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(u64);
 
@@ -255,8 +255,8 @@ impl Sockets {
         }
     }
 
-    /// Ends all sockets, but leaves them open. Sends fail with EBADF from now on, and so do
-    /// receives when the pending error and the datagrams have been taken. Calls every waker.
+    /// Tells all sockets that the kernel has ended, and calls every waker. Sends fail with EBADF
+    /// from now on, and so do receives when the pending error and the datagrams have been taken.
     pub(crate) fn shut_down(&mut self) {
         self.shut_down = true;
         for socket in self.open.values_mut() {

@@ -26,8 +26,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A transport whose descriptor tokio watches. It passes every call on to the transport inside,
-/// except [`poll_receive`](PollTransport::poll_receive). A [`receive`](Transport::receive) that
-/// waits blocks its thread.
+/// except [`poll_receive`](PollTransport::poll_receive), for which it has tokio wake the task and
+/// then receives without waiting. A [`receive`](Transport::receive) that waits blocks its thread.
 ///
 /// One task should read. Of several tasks that wait, only the last to begin is woken.
 #[derive(Debug)]

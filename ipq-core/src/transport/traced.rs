@@ -57,7 +57,8 @@ impl<T, F: Fn(Event<'_>)> Traced<T, F> {
         Self { transport, listener }
     }
 
-    /// Returns the transport inside, whose calls the listener is not shown.
+    /// Returns the transport inside. The listener is not shown the calls that are made on it
+    /// directly.
     #[must_use]
     pub const fn transport(&self) -> &T {
         &self.transport

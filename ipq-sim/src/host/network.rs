@@ -10,7 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-/// The description of a network device for the emulated host.
+/// The description of a network device for the emulated host: its name, MTU, addresses, and the
+/// neighbours and gateway that it knows.
 ///
 /// ```
 /// use ipq_sim::Device;
@@ -170,7 +171,7 @@ impl DeviceId {
 pub(crate) enum Route {
     /// The packet is for this host.
     Local,
-    /// The packet leaves by this device, in whose network its destination was found.
+    /// The packet leaves by this device.
     Via(DeviceId),
 }
 
@@ -368,8 +369,8 @@ impl Network {
         }
     }
 
-    /// Returns `true` if an IPv4 address is this host's, or if it is the last or first address, as
-    /// a broadcast, of a network whose device is up.
+    /// Returns `true` if an IPv4 address is this host's, or a broadcast address of a network whose
+    /// device is up: the network's last address or, in an older form, its first.
     #[inline]
     pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
         let address = address.to_bits();

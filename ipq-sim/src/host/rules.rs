@@ -89,7 +89,8 @@ pub enum Spread {
 }
 
 impl NumberedQueue {
-    /// Returns the number of the queue that the target sends a packet to.
+    /// Returns the number of the queue, from the first to the last, that the target sends a packet
+    /// to.
     pub(crate) fn number(self, packet: &Packet) -> u16 {
         let count = u64::from(self.last.saturating_sub(self.first)) + 1;
         let further = match self.spread {

@@ -66,8 +66,8 @@ impl Kernel {
     }
 
     /// Returns the fragments in which a packet over the MTU leaves. Returns `None` if this kernel
-    /// sends it whole. Fails with `TooLong` if this kernel may not fragment it, or if its headers
-    /// or the MTU do not allow that.
+    /// sends it whole. Fails with `TooLong` if this kernel does not fragment it, as IPv4 with DF
+    /// and IPv6 on most kernels, or if its headers are wrong or the MTU leaves no room behind them.
     #[cold]
     fn fragments(&mut self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
         let rules = &self.profile.behaviour.host;
@@ -105,8 +105,8 @@ impl Kernel {
         }
     }
 
-    /// Enters a packet into the books as sent by a device in these frames; `None` stands for no
-    /// list, which nobody keeps.
+    /// Enters a packet into the books as sent by a device in these frames, or without frames if
+    /// there is no list.
     #[inline]
     fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Option<Vec<OutgoingFrame>>) {
         self.ledger.delivered(serial, || Fate::Sent {

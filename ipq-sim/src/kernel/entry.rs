@@ -31,11 +31,11 @@ pub struct EntryPoint<'a> {
 
 impl Kernel {
     /// Lets an IP packet enter at a hook, and go on until it is queued, delivered or dropped.
-    /// Returns its serial, even if it is dropped. At PREROUTING and INPUT it counts as routed to
-    /// this host, and at the other hooks to the outgoing device. At FORWARD it passes a router's
-    /// checks first, which decrement its TTL or hop limit. Bytes beyond the length that its header
-    /// states are cut off. A hook that is none of the five drops it. Fails for an unknown device,
-    /// for bytes that are no IP packet, and for a wrong header.
+    /// Returns its serial, even if it is dropped. At PREROUTING and INPUT the packet counts as
+    /// routed to this host, and at the other hooks to the outgoing device. At FORWARD it passes a
+    /// router's checks first, which decrement its TTL or hop limit. Bytes beyond the length that
+    /// its header states are cut off. If the hook is none of the five, the packet is dropped. Fails
+    /// for an unknown device, for bytes that are no IP packet, and for a wrong header.
     pub fn enter_at(
         &mut self,
         entrance: EntryPoint<'_>,

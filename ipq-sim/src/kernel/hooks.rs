@@ -277,8 +277,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Moves a packet from FORWARD to POSTROUTING. It keeps its outgoing device. The kernel's rule
-    /// says if it keeps its incoming device.
+    /// Moves a packet from FORWARD to POSTROUTING. The packet keeps its outgoing device. The
+    /// kernel's rule says if the packet keeps its incoming device.
     fn after_forward(&self, traversal: &mut Traversal) -> Next {
         let indev = match self.profile.behaviour.host.indev_at_postrouting {
             IndevAtPostrouting::Kept => traversal.indev,

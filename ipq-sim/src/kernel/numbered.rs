@@ -20,7 +20,8 @@ use ipq_core::{Errno, Family, Hook, PacketId, PortId, Verdict};
 
 /// The user id and group id of all programs on the emulated host: those of root.
 const ROOT: (u32, u32) = (0, 0);
-/// The checksum state that packet messages give for a packet from outside: not verified.
+/// The checksum state that packet messages give for a packet that arrived by a device, `lo`
+/// included: not verified.
 const NOT_VERIFIED: u32 = 4;
 
 impl Kernel {

@@ -83,9 +83,9 @@ impl Kernel {
     }
 
     /// Returns the queue to which the rules at the entry's hook would send a packet without a mark,
-    /// even if no program has attached to it. Sends nothing. Returns `None` if the rules there do
-    /// not queue the packet or can't read its headers, if the hook is none of the five, or if the
-    /// bytes are no IP packet.
+    /// even if no program has attached to the queue or bound it. Sends nothing. Returns `None` if
+    /// the rules there do not queue the packet or can't read its headers, if the hook is none of
+    /// the five, or if the bytes are no IP packet.
     #[must_use]
     pub fn destination(&self, entry: EntryPoint<'_>, packet: &Bytes) -> Option<QueueId> {
         let family = family_of(packet).ok()?;

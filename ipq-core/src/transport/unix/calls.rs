@@ -66,8 +66,8 @@ pub fn proc_file(path: &[u8]) -> Option<ProcFile> {
 /// The size of a netlink address: 12 bytes.
 pub const ADDRESS_BYTES: usize = size_of::<libc::sockaddr_nl>();
 
-/// Returns the port id in a netlink address. Returns EINVAL if the address is too short, or of
-/// another address family.
+/// Returns the port id in a netlink address. Fails with EINVAL if the address is shorter than 12
+/// bytes, or of another address family. Bytes after the twelfth are not looked at.
 pub fn port_id(address: &[u8]) -> Result<PortId, Errno> {
     let address: &[u8; ADDRESS_BYTES] = address.first_chunk().ok_or(Errno::EINVAL)?;
     let [low, high, _, _, port_id @ .., _, _, _, _] = address;
@@ -159,8 +159,8 @@ impl SocketOption {
     }
 }
 
-/// Returns the number that a program gives an option. Returns EINVAL if there are fewer bytes than
-/// an `int` has.
+/// Returns the number that a program gives an option. Fails with EINVAL if there are fewer bytes
+/// than an `int` has.
 pub fn option_value(bytes: &[u8]) -> Result<i32, Errno> {
     bytes
         .first_chunk()

@@ -125,8 +125,8 @@ impl Writer {
     }
 }
 
-/// Writes the reports so far when the run has failed. Files for which there are no reports keep
-/// their content.
+/// Writes the reports that are not written yet, as after a run that failed, and ignores errors.
+/// Files for which there are no reports keep their content.
 impl Drop for Writer {
     fn drop(&mut self) {
         // The user is told why the run failed, not that its outputs can't be written either.

@@ -4,8 +4,8 @@ use super::request::HEAD_BYTES;
 use std::io::IoSlice;
 use std::mem;
 
-/// Splits a message into its first [`HEAD_BYTES`] and the rest. Returns `None` unless the first of
-/// one or two slices has exactly the first [`HEAD_BYTES`].
+/// Splits a message into its first [`HEAD_BYTES`] and the rest. Returns `None` unless the message
+/// comes in one or two slices, of which the first has exactly [`HEAD_BYTES`].
 #[inline]
 pub(crate) fn split_head<'a>(parts: &'a [IoSlice<'_>]) -> Option<(&'a [u8; HEAD_BYTES], &'a [u8])> {
     let (head, tail) = match parts {
