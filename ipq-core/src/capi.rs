@@ -44,8 +44,9 @@ struct Whole {
 
 /// `struct ipq_handle *ipq_create_handle(u_int32_t flags, u_int32_t protocol)`: opens the queue of
 /// the family `protocol`, 2 for IPv4 or 10 for IPv6 (LIB-1). The environment variable
-/// `IPQ_TRANSPORT` names the transport; `flags` is ignored. Returns the handle, or NULL for an
-/// error.
+/// `IPQ_TRANSPORT` names the transport; without it, the queue is one of the kernel. `flags` is
+/// ignored. Returns the handle, or NULL for an error, which becomes this thread's last error and,
+/// if it has a number for errno, sets errno.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_create_handle(_flags: u32, protocol: u32) -> *mut Public {
     let saved = errno();
@@ -98,8 +99,8 @@ fn create(protocol: u32) -> Result<*mut Public, NoSide> {
     Ok(whole.cast())
 }
 
-/// `int ipq_destroy_handle(struct ipq_handle *h)`: closes a handle. Returns 0, also for NULL
-/// (LIB-9), and -1 for a pointer that is no live handle.
+/// `int ipq_destroy_handle(struct ipq_handle *h)`: closes a handle and frees it. Does nothing for
+/// NULL. Returns 0, also for NULL (LIB-9), and -1 for another pointer that is no live handle.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
     if handle.is_null() {
@@ -119,8 +120,9 @@ extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
 
 /// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)`:
 /// reads one message into `buf`. Waits for `timeout` microseconds at most; 0 waits for ever, and a
-/// negative number not at all. Returns the message's length, 0 for a time-out or for a signal
-/// during a timed wait, and -1 for an error (LIB-3).
+/// negative number not at all. Returns the message's length in bytes, 0 for a time-out or for a
+/// signal during a wait that is not for ever, and -1 for an error (LIB-3): among others a buffer of
+/// less than 20 bytes, a message that was cut, and a sender that is not the kernel.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usize, timeout: c_int) -> isize {
     let Some(handle) = find(handle) else {
@@ -159,9 +161,9 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     }
 }
 
-/// Reads one datagram as `ipq_read` does with time-out 0: waits for ever. If the program has made
-/// the descriptor non-blocking and no datagram is there, returns the error of `recv(2)` instead,
-/// which becomes errno EAGAIN (LIB-3).
+/// Reads one datagram as `ipq_read` does with time-out 0: waits for ever. If no datagram is there
+/// and the program has made the descriptor non-blocking, does not wait, and returns the error of
+/// `recv(2)` instead, which becomes errno EAGAIN (LIB-3).
 fn read_as_the_descriptor_says(handle: &Handle<Box<dyn Side>>, buffer: &mut [u8]) -> Result<usize, Error> {
     match handle.read_datagram(buffer, Wait::Never) {
         Err(Error::TimedOut) if is_non_blocking(handle.transport()) => Err(Error::Receive(TransportError::TimedOut)),
@@ -176,8 +178,10 @@ fn is_non_blocking(side: &dyn AsFd) -> bool {
     flags >= 0 && flags & libc::O_NONBLOCK != 0
 }
 
-/// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)`: sets the copy mode,
-/// and the copy range to `len` bytes. Returns the number of bytes sent, or -1 (LIB-2).
+/// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)`: asks the queue to set
+/// the copy mode, and the copy range to `len` bytes; any `mode` is sent as it is. Returns the
+/// number of bytes sent, or -1 if nothing was sent (LIB-2). If the queue refuses, a later
+/// `ipq_read` reads the error.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_int {
     let Some(handle) = find(handle) else {
@@ -189,7 +193,8 @@ extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_i
 /// `int ipq_set_verdict(const struct ipq_handle *h, ipq_id_t id, unsigned int verdict, size_t
 /// data_len, unsigned char *buf)`: gives a verdict on packet `id`, with the `data_len` bytes at
 /// `buf` as its replacement. If `buf` is NULL no bytes are sent, and `data_len` is stated all the
-/// same (LIB-11). Returns the number of bytes sent, or -1 (LIB-2).
+/// same (LIB-11). Returns the number of bytes sent, or -1 if the message was not sent whole
+/// (LIB-2). If the queue refuses, a later `ipq_read` reads the error.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_verdict(
     handle: *const Public,
@@ -227,8 +232,8 @@ extern "C" fn ipq_message_type(buffer: *const c_uchar) -> c_int {
 }
 
 /// `ipq_packet_msg_t *ipq_get_packet(const unsigned char *buf)`: returns a pointer to the packet
-/// message in a buffer that `ipq_read` filled: 16 bytes in, after the netlink header. Returns NULL
-/// for NULL.
+/// message in a buffer that `ipq_read` filled: 16 bytes in, after the netlink header. Does not
+/// check that the message is a packet. Returns NULL for NULL.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
     if buffer.is_null() {
@@ -239,8 +244,8 @@ extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
 }
 
 /// `int ipq_get_msgerr(const unsigned char *buf)`: returns the error number of the error message in
-/// a buffer that `ipq_read` filled: positive, or 0 for an acknowledgement (ERR-4). Returns -1 for
-/// NULL.
+/// a buffer that `ipq_read` filled: positive, or 0 for an acknowledgement (ERR-4). Does not check
+/// that the message is an error message. Returns -1 for NULL.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int {
     if buffer.is_null() {
@@ -260,8 +265,9 @@ extern "C" fn ipq_ctl(_handle: *const Public, _request: c_int) -> c_int {
     1
 }
 
-/// `char *ipq_errstr(void)`: returns the text of this thread's last error, with a NUL at its end
-/// (LIB-5). The text is valid until the thread's next error.
+/// `char *ipq_errstr(void)`: returns the text of this thread's last error, or "Unknown error" if
+/// there was none, with a NUL at its end (LIB-5). A failed `ipq_create_handle` may have added a
+/// colon and a detail. The text is valid until the thread's next error.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_errstr() -> *mut c_char {
     last_error::text()
@@ -269,7 +275,7 @@ extern "C" fn ipq_errstr() -> *mut c_char {
 
 /// `void ipq_perror(const char *s)`: writes one line to standard error: `s`, or "ERROR" if `s` is
 /// NULL; then the text of this thread's last error, if there was one; then the text of errno, if
-/// errno is not 0 (LIB-6).
+/// errno is not 0 (LIB-6). A colon and a space stand before the second and the third.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_perror(prefix: *const c_char) {
     let saved = errno();
@@ -319,8 +325,8 @@ fn whole(handle: *const Public) -> *const Whole {
 }
 
 /// Calls `send`, and returns the number of bytes sent, or -1 for an error. An error becomes this
-/// thread's last error, and sets errno if it has a cause that errno can tell. Success leaves both
-/// alone.
+/// thread's last error, and sets errno for a signal, an overrun or a transport's failure. Success
+/// leaves both alone.
 fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     let saved = errno();
     let result = send();
@@ -332,7 +338,8 @@ fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
 }
 
 /// Makes `error` this thread's last error, if libipq has a number for it. Sets errno for a signal,
-/// an overrun or a transport's failure, and leaves it alone for other errors. Returns -1.
+/// an overrun or a transport's failure other than a deadlock, and leaves it alone for other errors.
+/// Returns -1.
 fn fail(error: &Error) -> isize {
     if let Some(number) = error.number() {
         last_error::set(number);

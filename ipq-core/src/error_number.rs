@@ -32,16 +32,18 @@ error_numbers! {
     /// Number 1: a C program passed a pointer that is no handle, or NULL for a buffer. A number out
     /// of range becomes this one, too.
     Implementation = 1 "Implementation error",
-    /// Number 2: no memory for a handle, or too many handles are open.
+    /// Number 2: a C program has 1024 handles open, and asked for one more. (In libipq: no memory
+    /// for a handle.)
     CreateHandle = 2 "Unable to create netlink handle",
-    /// Number 3: the queue's socket could not be opened (SOCK-1).
+    /// Number 3: the queue's socket could not be opened (SOCK-1), the kernel has no such queue, or
+    /// `IPQ_TRANSPORT` has a wrong value.
     CreateSocket = 3 "Unable to create netlink socket",
     /// Number 4: the socket could not be bound, for example because its port id is taken (SOCK-2).
     BindSocket = 4 "Unable to bind netlink socket",
     /// Number 5: no memory for a buffer. This crate never gives the number.
     AllocateBuffer = 5 "Unable to allocate buffer",
-    /// Number 6: the receive call failed, a signal or an overrun ended it, or another program sent
-    /// the datagram.
+    /// Number 6: the receive call failed, an overrun was reported, a signal ended a wait without a
+    /// time limit, or another program sent the datagram.
     Receive = 6 "Failed to receive netlink message",
     /// Number 7: a datagram of 0 bytes.
     EndOfFile = 7 "Received EOF on netlink socket",
@@ -59,7 +61,7 @@ error_numbers! {
     Send = 12 "Failed to send netlink message",
     /// Number 13: the queue does not support the operation. This crate never gives the number.
     NotSupported = 13 "Operation not supported",
-    /// Number 14: the buffer is shorter than the smallest message.
+    /// Number 14: the buffer is shorter than the smallest message, which has 20 bytes.
     ReceiveBufferSize = 14 "Receive buffer size invalid",
     /// Number 15: no message came in time.
     Timeout = 15 "Timeout",

@@ -38,8 +38,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A program's handle on a queue, over a transport.
 ///
-/// Dropping the handle closes its transport. That resets the queue: every packet still in it is
-/// dropped (ATT-4).
+/// Dropping the handle drops its transport. If that closes the last descriptor of the attached
+/// socket, the queue is reset: every packet still in it is dropped (ATT-4).
 ///
 /// Methods take `&self`, so one thread may read while another gives verdicts, if the transport is
 /// `Sync`.
@@ -67,9 +67,9 @@ impl<T: Transport> Handle<T> {
     /// not attached yet. Returns the number of bytes sent (LIB-2).
     ///
     /// `range` is in bytes and counts in mode PACKET only; 0 asks for whole packets. The kernel
-    /// takes at most 65,535 (MSG-8). Success is silent (MSG-10). A refusal comes as an error
-    /// message to the next [`read`](Self::read), for example [`Errno::EBUSY`](crate::Errno::EBUSY)
-    /// or [`Errno::EPERM`](crate::Errno::EPERM).
+    /// takes at most 65,535 (MSG-8). Success is silent (MSG-10). If the queue refuses, this call
+    /// succeeds all the same, and a later [`read`](Self::read) reads an error message, for example
+    /// [`Errno::EBUSY`](crate::Errno::EBUSY) or [`Errno::EPERM`](crate::Errno::EPERM).
     #[doc(alias = "ipq_set_mode")]
     pub fn set_mode(&self, mode: CopyMode, range: u64) -> Result<usize, Error> {
         #[cfg(feature = "tracing")]
@@ -82,8 +82,9 @@ impl<T: Transport> Handle<T> {
     /// not empty. The kernel neither checks a replacement nor mends its checksums (VER-5 to VER-8).
     /// Returns the number of bytes sent (LIB-2).
     ///
-    /// Success is silent. A refusal comes as an error message to the next [`read`](Self::read), for
-    /// example [`Errno::ENOENT`](crate::Errno::ENOENT) for an unknown packet id.
+    /// Success is silent. If the queue refuses, this call succeeds all the same, and a later
+    /// [`read`](Self::read) reads an error message, for example
+    /// [`Errno::ENOENT`](crate::Errno::ENOENT) for an unknown packet id.
     #[doc(alias = "ipq_set_verdict")]
     #[inline(always)]
     pub fn set_verdict(
@@ -113,11 +114,12 @@ impl<T: Transport> Handle<T> {
         self.send(&[IoSlice::new(head), IoSlice::new(payload)])
     }
 
-    /// Reads one message from the kernel into `buffer`. The buffer needs at least 20 bytes, and for
-    /// whole packets as many as [`buffer_for`](Self::buffer_for) says.
+    /// Reads one message from the kernel into `buffer`: a packet, or the answer to a request. Waits
+    /// for it as `wait` says; if none comes in time, returns [`Error::TimedOut`]. The buffer needs
+    /// at least 20 bytes, and for whole packets as many as [`buffer_for`](Self::buffer_for) says.
     ///
-    /// A datagram that another program sent, or that is damaged, is an error and changes nothing:
-    /// the next call reads the next datagram.
+    /// A datagram that another program sent, that was cut since the buffer is too short, or that is
+    /// no message is an error, and is lost: the next call reads the next datagram.
     #[doc(alias("ipq_read", "ipq_get_packet", "ipq_get_msgerr"))]
     #[inline(always)]
     pub fn read<'b>(&self, buffer: &'b mut [u8], wait: Wait) -> Result<Message<'b>, Error> {
@@ -152,9 +154,9 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Reads one datagram from the kernel into `buffer`, and returns the number of bytes read.
-    /// Checks what libipq checked: the buffer's length, the sender, and that the datagram is
-    /// neither empty nor cut (LIB-3). Does not parse the message; Rust programs want
-    /// [`read`](Self::read).
+    /// Checks what libipq checked, and returns an error if the buffer has less than 20 bytes, if
+    /// the sender is not the kernel, or if the datagram is empty or cut (LIB-3). Does not parse the
+    /// message; Rust programs want [`read`](Self::read).
     #[inline(always)]
     pub fn read_datagram(&self, buffer: &mut [u8], wait: Wait) -> Result<usize, Error> {
         self.has_room(buffer.len())?;
@@ -180,7 +182,7 @@ impl<T: Transport> Handle<T> {
         Header::BYTES + self.abi().packet_message_bytes() + payload.next_multiple_of(4) + SPARE
     }
 
-    /// Returns the number of times that the kernel has reported an overrun of this handle's receive
+    /// Returns the number of times that reading by this handle reported an overrun of its receive
     /// buffer (SOCK-4). Each report stands for at least one lost packet or reply.
     #[must_use]
     pub fn overruns(&self) -> u64 {
@@ -188,8 +190,9 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Returns the libipq number of this handle's last error, which is [`ErrorNumber::Unknown`] if
-    /// there was none. As in libipq, a success does not clear the error (LIB-12). Unlike in libipq,
-    /// each handle has its own last error (LIB-7).
+    /// there was none. As in libipq, a success does not clear the error (LIB-12), and a signal
+    /// during a wait with a time limit is none. Unlike in libipq, each handle has its own last
+    /// error (LIB-7).
     #[doc(alias("ipq_errno", "ipq_errstr"))]
     #[must_use]
     pub fn last_error(&self) -> ErrorNumber {
@@ -251,7 +254,7 @@ impl<T: Transport> Handle<T> {
 
     /// Turns the transport's result of receiving into `buffer` into the handle's result: the number
     /// of bytes read, after libipq's checks of the datagram. Records every error. `wait` is what
-    /// the caller asked for.
+    /// the caller asked for; it tells what a signal means.
     #[inline(always)]
     fn received(&self, buffer: &[u8], result: Result<Datagram, TransportError>, wait: Wait) -> Result<usize, Error> {
         result
@@ -295,8 +298,10 @@ impl<T: Transport> Handle<T> {
     }
 }
 
-/// Checks a datagram in libipq's order: its sender, that it has bytes, and that none of them are
-/// missing (LIB-3). Returns the number of its bytes in `buffer`.
+/// Checks a datagram in libipq's order: that the kernel sent it, that it has bytes, and that none
+/// of them are missing (LIB-3). Bytes are missing if it is longer than the buffer, or if its header
+/// states more than were read. Returns the number of its bytes in `buffer`, or the error of the
+/// first check that fails.
 fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
     let Datagram { copied, length, sender } = datagram;
     // A transport that states more bytes than it wrote must not make us read past them.

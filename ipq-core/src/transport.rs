@@ -45,9 +45,9 @@ pub trait Transport {
     /// Returns the port id that this transport's requests carry.
     fn port_id(&self) -> PortId;
 
-    /// Sends the concatenation of `parts` as one datagram to the kernel, without copying them
-    /// together first, and returns the number of bytes sent. The call waits only if the system has
-    /// no memory for the datagram yet.
+    /// Sends the concatenation of `parts` as one datagram to the kernel or emulator, and returns
+    /// the number of bytes sent. The call waits only if the system has no memory for the datagram
+    /// yet.
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError>;
 
     /// Receives one datagram into `buffer`, and waits for it as `wait` says. A datagram that is
@@ -66,8 +66,9 @@ pub trait Transport {
 
     /// Receives as many datagrams as there are and `slots` has room for. Waits as `wait` says for
     /// the first datagram only. Returns the number of slots that were filled, which are the first
-    /// ones: at least one, unless `slots` is empty. An error after the first datagram is put into
-    /// the slot that it came for.
+    /// ones: at least one, unless `slots` is empty. An error before the first datagram is returned.
+    /// A later error is put into the last slot that is filled, except that silence is no error
+    /// then.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for slot in slots {
@@ -126,8 +127,8 @@ pub trait PollTransport: Transport {
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>>;
 }
 
-/// The time to wait for a datagram. The transport owns the clock, so this is a duration and no
-/// point in time.
+/// How long a receive waits for a datagram. The transport owns the clock, so this is a duration and
+/// no point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// Do not wait: receive a datagram if one is there.
@@ -174,7 +175,8 @@ impl<'a> Slot<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// No datagram came in time.
+    /// No datagram came in time. As the error of a send: the system has no room for the datagram
+    /// now (EAGAIN).
     #[error("no datagram came in the time allowed")]
     TimedOut,
     /// A signal interrupted the call. Nothing is lost: call again.
@@ -182,7 +184,7 @@ pub enum TransportError {
     Interrupted,
     /// The receive buffer was full, and the kernel lost datagrams for this socket (ENOBUFS,
     /// SOCK-4). Those that are in the buffer can still be read. Linux adds none before the buffer
-    /// is empty.
+    /// is empty. As the error of a send: the system has no memory for the datagram.
     #[error(
         "the receive buffer overran and datagrams were lost: read until it is empty; \
          a larger receive buffer or a smaller copy range makes this rarer"

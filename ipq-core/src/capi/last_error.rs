@@ -55,8 +55,8 @@ pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
     });
 }
 
-/// Returns the text of this thread's last error, with a NUL at its end. The text is valid until the
-/// thread's next error.
+/// Returns the text of this thread's last error, with its detail, if it has one, and a NUL at its
+/// end; "Unknown error" if there was no error. The text is valid until the thread's next error.
 pub(super) fn text() -> *mut c_char {
     TEXT.with(|text| {
         if text[0].get() == 0 {

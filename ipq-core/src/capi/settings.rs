@@ -17,14 +17,17 @@ pub(super) struct Settings {
     /// `receive-buffer=BYTES`: the size of the socket's receive buffer; `None` leaves the system's
     /// default.
     pub(super) receive_buffer: Option<u32>,
-    /// `fail-open`: a packet that finds the queue full goes on as if it had been accepted.
+    /// `fail-open`: a packet that finds the queue or the socket's receive buffer full goes on as if
+    /// it had been accepted.
     fail_open: bool,
-    /// `gso`: a packet that the device is to cut into segments is queued whole.
+    /// `gso`: a packet that the device is to cut into segments is queued whole, not as its
+    /// segments.
     segments_whole: bool,
 }
 
 impl Settings {
-    /// Returns the options for the queue of `family`.
+    /// Returns the options for the queue of `family`. They hold all settings but the size of the
+    /// receive buffer, which is set after the queue was opened.
     pub(super) fn options(&self, family: Family) -> Options {
         Options {
             queue_number: self.numbers.of(family),

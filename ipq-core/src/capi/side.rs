@@ -33,7 +33,8 @@ pub(super) struct NoSide {
 
 /// Opens the queue of `family` over the transport that `wanted`, the value of `IPQ_TRANSPORT`,
 /// names. Without a value, or with `auto`, this is a queue of the kernel: `ip_queue`, or nfnetlink
-/// queue 0 where there is no `ip_queue`.
+/// queue 0 where there is no `ip_queue`. A value that names no transport, and a queue that can't be
+/// opened, is an error.
 pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Side>, NoSide> {
     let wanted = wanted.unwrap_or_default();
     match Wanted::read(wanted) {
@@ -95,7 +96,7 @@ impl fmt::Display for Misspelt {
 }
 
 /// Opens the kernel's `ip_queue` if the kernel has one, and nfnetlink queue 0 if not. Rules with
-/// `-j QUEUE` put packets in either.
+/// `-j QUEUE` put packets in either. An `ip_queue` that is there and can't be opened is an error.
 fn open_kernels(family: Family) -> Result<Box<dyn Side>, NoSide> {
     match Netlink::open(family) {
         Ok(netlink) => Ok(Box::new(netlink)),
@@ -106,8 +107,9 @@ fn open_kernels(family: Family) -> Result<Box<dyn Side>, NoSide> {
     }
 }
 
-/// Opens an nfnetlink queue, and sets its receive buffer if `settings` say so. If opening fails,
-/// the error's detail begins with `before`.
+/// Opens the nfnetlink queue of `family`, and sets its receive buffer if `settings` give a size. If
+/// the queue can't be opened, the error's detail begins with `before`. A receive buffer that can't
+/// have that size is an error, too.
 fn open_nfqueue(settings: Settings, family: Family, before: &str) -> Result<Box<dyn Side>, NoSide> {
     let queue = NfQueue::open_with(settings.options(family)).map_err(|error| no_nfqueue(error, before))?;
     if let Some(bytes) = settings.receive_buffer {

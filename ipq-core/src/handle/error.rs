@@ -24,7 +24,7 @@ pub enum Error {
          a larger receive buffer or a smaller copy range makes this rarer"
     )]
     Overrun,
-    /// The buffer is shorter than the smallest message (LIB-3).
+    /// The buffer is shorter than the smallest message, which has 20 bytes (LIB-3).
     #[error("the receive buffer has {length} bytes, and the smallest message needs 20: use a larger one")]
     BufferTooSmall {
         /// The buffer's length in bytes.
@@ -68,8 +68,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns libipq's number for the error. Returns `None` for a signal during a wait for a
-    /// duration, which libipq did not report as an error.
+    /// Returns libipq's number for the error. Returns `None` for a signal, unless the wait was
+    /// [`Wait::Forever`](crate::Wait::Forever): libipq did not call it an error then. Several
+    /// errors share a number.
     #[must_use]
     pub const fn number(&self) -> Option<ErrorNumber> {
         Some(match self {

@@ -30,7 +30,8 @@ impl QueuedPacket<'_> {
     }
 
     /// Computes the packet's checksums anew, as [`repair_checksums`] does. The verdict then
-    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut).
+    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut), even
+    /// if this returns an error.
     pub fn repair_checksums(&mut self) -> Result<(), SliceError> {
         repair_checksums(self.payload_mut())
     }
@@ -39,9 +40,10 @@ impl QueuedPacket<'_> {
 /// Computes the checksums of an IP packet anew: of its IPv4 header, and of TCP, UDP, ICMP or
 /// `ICMPv6`.
 ///
-/// The packet must be whole: a cut packet is an error, and is not changed. In a fragment only the
-/// IPv4 header's checksum is computed, since TCP's and the others are over the whole packet. A UDP
-/// checksum of 0 over IPv4 stays, since 0 means that there is none.
+/// The packet must be whole: a cut packet, or one whose headers can't be parsed, is an error and is
+/// not changed. In a fragment, and with another protocol, only the IPv4 header's checksum is
+/// computed, since TCP's and the others are over the whole packet. A UDP checksum of 0 over IPv4
+/// stays, since 0 means that there is none.
 pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
     let ip = IpSlice::from_slice(packet)?;
     let header = ip.ipv4().map(|ipv4| ipv4.header().slice());
@@ -57,8 +59,9 @@ pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
 }
 
 /// Returns the offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its right
-/// value. Returns `None` for other protocols, for a fragment, for a packet without room for the
-/// checksum, and for a UDP checksum of 0 over IPv4.
+/// value. Returns `None` for other protocols (ICMP over IPv6 and `ICMPv6` over IPv4 among them),
+/// for a fragment, for a packet without room for the checksum, and for a UDP checksum of 0 over
+/// IPv4.
 fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
     let carried = ip.payload();
     let is_ipv4 = ip.ipv4().is_some();

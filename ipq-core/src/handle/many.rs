@@ -26,7 +26,8 @@ use arrayvec::ArrayVec;
 use std::io::IoSlice;
 use std::iter::repeat_n;
 
-/// Room for many messages, which can be used again for each read.
+/// Room for the messages that one call of [`Handle::read_many`] reads. It can be used again for
+/// each call.
 #[derive(Debug)]
 pub struct Buffers {
     bytes: Vec<u8>,
@@ -35,9 +36,10 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Makes room for `messages` messages, at least one, of `each` bytes. [`Handle::buffer_for`]
-    /// says how many bytes a packet needs. Reading allocates no more memory. A kernel is asked for
-    /// at most 64 messages with one system call, so room for more than 64 gains nothing.
+    /// Makes room for `messages` messages of up to `each` bytes; 0 messages count as 1.
+    /// [`Handle::buffer_for`] says how many bytes a packet needs. Reading allocates no more memory.
+    /// A kernel is asked for at most 64 messages with one system call, so room for more than 64
+    /// makes a message no cheaper.
     #[must_use]
     pub fn new(messages: usize, each: usize) -> Self {
         let messages = messages.max(1);
@@ -49,7 +51,8 @@ impl Buffers {
     }
 }
 
-/// An iterator over the messages that one call of [`Handle::read_many`] read, in their order.
+/// An iterator over the messages that one call of [`Handle::read_many`] read, in their order. An
+/// item is a message, or the error of reading one.
 ///
 /// While messages are left here ([`len`](ExactSizeIterator::len)), do not wait for the descriptor
 /// to become readable: it says nothing about them. The program never sees the messages that it does
@@ -94,8 +97,8 @@ impl<'a, T: Transport> Messages<'a, T> {
         Some(read.and_then(|read| self.handle.parse_mut(&mut buffer[..read])))
     }
 
-    /// Returns the next datagram's buffer, and its length or an error. Returns `None` if no
-    /// datagram is left.
+    /// Returns the next datagram's buffer, and its length or the error of reading or checking it.
+    /// Returns `None` if no datagram is left.
     fn next_datagram(&mut self) -> Option<(&'a mut [u8], Result<usize, Error>)> {
         let received = *self.received.next()?;
         let buffer = self.buffers.next()?;
@@ -144,10 +147,12 @@ impl Decision<'_> {
 
 impl<T: Transport> Handle<T> {
     /// Reads as many messages as there are and `buffers` has room for. Waits as `wait` says for the
-    /// first message only, and returns at least one.
+    /// first message only, and returns at least one item.
     ///
-    /// The errors are those of [`read`](Self::read). An error before the first message is returned
-    /// here. A later error is an item among the messages, in the order in which it came.
+    /// The errors are those of [`read`](Self::read). Buffers of less than 20 bytes, and a failure
+    /// to receive before anything was received, are errors of this call. A later failure is the
+    /// last item. A datagram that can be received but is no right message, even the first, is an
+    /// error among the items, and others follow it.
     pub fn read_many<'a>(&'a self, buffers: &'a mut Buffers, wait: Wait) -> Result<Messages<'a, T>, Error> {
         let each = buffers.each;
         self.has_room(each)?;
@@ -208,8 +213,8 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Sends at most 64 decisions with one call of the transport, and calls `done` with each
-    /// decision and its result.
+    /// Sends at most 64 decisions with one call of the transport, and then calls `done` with each
+    /// decision and its result, in order.
     fn send_verdicts<'d>(&self, decisions: &[Decision<'d>], mut done: impl FnMut(Decision<'d>, Result<usize, Error>)) {
         let count = decisions.len();
         // The arrays are filled in place, since collecting would move them whole.

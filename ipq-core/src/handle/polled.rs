@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 impl<T: PollTransport> Handle<T> {
     /// Reads one message, as [`read`](Handle::read) does, and lets other tasks run until there is
-    /// one.
+    /// one. It never times out.
     ///
     /// Dropping the future before it is ready loses nothing. For a time limit use the runtime's,
     /// for example `tokio::time::timeout`. Verdicts need no waiting, so tasks use

@@ -19,8 +19,8 @@ pub struct Refusal {
 }
 
 impl<T: Transport> Handle<T> {
-    /// Explains an error number that the queue answered with: returns it with advice on what to do
-    /// about it.
+    /// Explains an error number that the queue answered with: returns it with the advice that the
+    /// transport has about it, if any.
     ///
     /// ```
     /// use ipq_core::{Errno, Handle, Transport};

@@ -52,8 +52,8 @@ impl<T: Transport> Handle<T> {
     /// ```
     ///
     /// The loop goes on after a signal, after an overrun ([`overruns`](Self::overruns) counts
-    /// them), after a datagram of another program, and after ENOENT: then the packet was gone
-    /// before its verdict came, because a device went down (EVT-1). It ends with an error if the
+    /// them), after a datagram of another program, and after ENOENT: then a verdict found no such
+    /// packet, for example because a device went down before (EVT-1). It ends with an error if the
     /// queue refuses a message for any other reason, or if reading or sending fails.
     ///
     /// The loop ends with `Ok` when no packet can come any more: the transport is closed, or it is
@@ -73,8 +73,8 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Runs as [`run`](Self::run) does, and returns soon after `stop` has become true: after the
-    /// current round of at most 64 messages, or after at most 100 ms if none comes.
+    /// Runs as [`run`](Self::run) does, and returns `Ok` soon after `stop` has become true: after
+    /// the current round of at most 64 messages, or after at most 100 ms if none comes.
     ///
     /// The flag may be set by a signal handler, by another thread or by `decide`. Packets that are
     /// still queued then wait until the handle is dropped, which drops them (ATT-4). On virtual
@@ -97,12 +97,14 @@ impl<T: Transport> Handle<T> {
 
     /// Waits for a message as `wait` says, and handles those that are there, at most 64: asks
     /// `decide` about each packet, and gives the verdict that it returns. Returns the number of
-    /// packets, which is 0 if none came in time.
+    /// packets, held ones included, which is 0 if none came in time.
     ///
     /// This is one round of [`run`](Self::run), for a program with a loop of its own. Such a
     /// program may hold packets, and wait no longer than until it must decide about the first of
     /// them. The `buffer` should have the length that [`buffer_for`](Self::buffer_for) says. The
-    /// round ends early, with `Ok`, when a signal comes.
+    /// round ends early, with `Ok`, when a signal comes. It returns the errors that end
+    /// [`run`](Self::run), and also an error where [`run`](Self::run) returns `Ok`: when no packet
+    /// can come any more.
     pub fn run_once<D: Into<Option<Verdict>>>(
         &self,
         buffer: &mut [u8],
@@ -190,13 +192,15 @@ impl<'a> QueuedPacket<'a> {
     }
 
     /// Returns all that the queue said about the packet: its hook, devices, mark and time stamp.
+    /// The payload in it has the changes made by [`payload_mut`](Self::payload_mut), but not those
+    /// after [`set_payload`](Self::set_payload).
     #[must_use]
     pub fn message(&self) -> PacketMessage<'_> {
         self.packet.message()
     }
 
-    /// Returns the packet's bytes from its IP header on, as many as the copy range asked for. If
-    /// the program has replaced them, returns the new bytes.
+    /// Returns the packet's bytes from its IP header on, as many as the copy range asked for: none
+    /// in mode META. If the program has changed or replaced them, returns the new bytes.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match &self.changed {
@@ -205,9 +209,10 @@ impl<'a> QueuedPacket<'a> {
         }
     }
 
-    /// Returns the packet's bytes, for the program to change. They are sent with the verdict, so
-    /// the copy range must be as long as packets are: a packet that the copy range cut stays cut
-    /// (VER-7). Checksums are not mended (VER-8).
+    /// Returns the packet's bytes, for the program to change. From this call on they replace the
+    /// packet when the verdict is given, changed or not. So the copy range must be as long as
+    /// packets are: a packet that the copy range cut stays cut (VER-7). Checksums are not mended
+    /// (VER-8).
     pub fn payload_mut(&mut self) -> &mut [u8] {
         match &mut self.changed {
             Changed::Replaced(bytes) => bytes,
@@ -218,8 +223,9 @@ impl<'a> QueuedPacket<'a> {
         }
     }
 
-    /// Replaces the packet's bytes by `bytes`, of any length from a whole IP header to 65,535
-    /// (VER-5 to VER-7).
+    /// Replaces the packet's bytes by `bytes` when the verdict is given. `bytes` may be shorter or
+    /// longer than the packet: from the fixed IP header's length to 65,535 (VER-5 to VER-7).
+    /// Shorter ones do not replace the packet. Checksums are not mended (VER-8).
     pub fn set_payload(&mut self, bytes: impl Into<Vec<u8>>) {
         self.changed = Changed::Replaced(bytes.into());
     }

@@ -43,8 +43,8 @@ impl Deref for Arrivals {
 }
 
 impl Arrival {
-    /// Describes the datagram for a receive whose buffer had `room` bytes: a longer one was cut to
-    /// them.
+    /// Describes the datagram for a receive whose buffer had `room` bytes: of a longer datagram,
+    /// only that many were copied.
     pub(super) fn datagram(self, room: usize) -> Datagram {
         let length = self.length as usize;
         Datagram {

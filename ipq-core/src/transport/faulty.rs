@@ -20,7 +20,7 @@
 //! }
 //! ```
 //!
-//! No clock is involved: a delay is counted in datagrams. No plan makes a program hang: a datagram
+//! No clock is involved: a delay is counted in datagrams. No delay makes a program hang: a datagram
 //! that is held back goes on as soon as a receive would find nothing else. At most [`HELD`]
 //! datagrams are held in each direction; one more passes unharmed. No lock is held while the
 //! transport inside sends or receives.
@@ -50,7 +50,7 @@ pub struct Faulty<T> {
 }
 
 impl<T> Faulty<T> {
-    /// Wraps `transport`, without faults yet.
+    /// Wraps `transport`. Until a plan is set, every datagram passes unharmed.
     #[must_use]
     pub fn new(transport: T) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<T> Faulty<T> {
 
     /// Sets the plan for datagrams that are received: the n-th item is the fault of the n-th
     /// datagram. An [`Arrival::Fail`] comes ahead of a datagram; the next item is the fault of that
-    /// datagram.
+    /// datagram. Replaces an earlier plan and its record.
     #[must_use]
     pub fn with_arrivals(self, plan: impl IntoIterator<Item = Arrival, IntoIter: Send + 'static>) -> Self {
         let arrivals = Mutex::new(Line::new(plan.into_iter()));
@@ -70,6 +70,7 @@ impl<T> Faulty<T> {
     }
 
     /// Sets the plan for datagrams that are sent: the n-th item is the fault of the n-th datagram.
+    /// Replaces an earlier plan and its record.
     #[must_use]
     pub fn with_departures(self, plan: impl IntoIterator<Item = Departure, IntoIter: Send + 'static>) -> Self {
         let departures = Mutex::new(Line::new(plan.into_iter()));
@@ -144,8 +145,8 @@ impl<T: Transport> Faulty<T> {
         Some(Ok(datagram))
     }
 
-    /// Takes the fault of a datagram that is to be sent from the plan, and returns it. If it is a
-    /// delay, holds a copy of the datagram back.
+    /// Takes from the plan the fault of the datagram in `parts`, which the program sends, and
+    /// returns it. If it is a delay by 1 or more datagrams, holds a copy back. Sends nothing.
     fn depart(&self, parts: &[IoSlice<'_>]) -> Departure {
         let mut line = lock(&self.departures);
         let departure = line.meet(Departure::holds);
@@ -155,7 +156,8 @@ impl<T: Transport> Faulty<T> {
         departure
     }
 
-    /// Returns `true` if a datagram is held back, in either direction.
+    /// Returns `true` if a datagram is held back, in either direction, whether its delay is over or
+    /// not.
     fn holds_something(&self) -> bool {
         lock(&self.arrivals).holds_something() || lock(&self.departures).holds_something()
     }
@@ -212,8 +214,9 @@ impl<T: Transport> Transport for Faulty<T> {
         result
     }
 
-    /// Receives the next datagram that is not lost, and waits for it as `wait` says. The wait
-    /// starts again after each datagram that is lost or held back.
+    /// Receives the next datagram that is not lost, or fails as the plan says. Waits as `wait`
+    /// says, anew after each datagram that is lost or held back. While a datagram is held back in
+    /// either direction nothing waits: if no other comes, the one with the shortest delay goes on.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         loop {
             if let Some(result) = self.due(buffer) {
@@ -247,8 +250,8 @@ impl<T: Transport> Transport for Faulty<T> {
 }
 
 impl<T: PollTransport> PollTransport for Faulty<T> {
-    /// Receives the next datagram that is not lost. [`Arrival::Fail`] with
-    /// [`TransportError::TimedOut`] returns [`Poll::Pending`] and wakes the task at once.
+    /// Receives the next datagram that is not lost, or fails as the plan says. [`Arrival::Fail`]
+    /// with [`TransportError::TimedOut`] returns [`Poll::Pending`] and wakes the task at once.
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
         let result = loop {
             if let Some(result) = self.due(buffer) {

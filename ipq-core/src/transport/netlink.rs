@@ -51,7 +51,8 @@ use std::time::Instant;
 
 use sys::Senders;
 
-/// A netlink socket that is bound to a port id.
+/// A netlink socket that is bound to a port id: the transport to the kernel's `ip_queue` or
+/// `ip6_queue`.
 #[derive(Debug)]
 pub struct Netlink {
     socket: OwnedFd,
@@ -74,13 +75,15 @@ pub enum Bind {
 }
 
 impl Netlink {
-    /// Opens a socket for the queue of `family`, with the process id as its port id (LIB-1).
+    /// Opens a socket for the queue of `family`, with the process id as its port id (LIB-1). Sends
+    /// nothing, so the queue is not attached yet.
     #[doc(alias = "ipq_create_handle")]
     pub fn open(family: Family) -> Result<Self, OpenError> {
         Self::open_bound(family, Bind::ProcessId)
     }
 
-    /// Opens a socket for the queue of `family`, with the port id that `bind` says.
+    /// Opens a socket for the queue of `family`, with the port id that `bind` says. Sends nothing,
+    /// so the queue is not attached yet.
     pub fn open_bound(family: Family, bind: Bind) -> Result<Self, OpenError> {
         Self::on_protocol(family.netlink_protocol(), bind).map_err(|error| match error {
             SocketError::Socket(Errno::EPROTONOSUPPORT) => OpenError::NoIpQueue { family },
@@ -128,8 +131,8 @@ impl Netlink {
         }
     }
 
-    /// Wraps a bound socket as a transport, and asks the system for the socket's port id. An error
-    /// names `asked`, the port id that the caller asked for.
+    /// Wraps a bound socket as a transport, and asks the system for the socket's port id. `asked`
+    /// is the port id that the caller asked for, 0 if the kernel was to choose; an error names it.
     fn bound(socket: OwnedFd, asked: PortId, senders: Senders) -> Result<Self, SocketError> {
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
@@ -236,9 +239,10 @@ fn socket_of(protocol: u8) -> Result<OwnedFd, SocketError> {
 /// An error from opening a netlink socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocketError {
-    /// The system gave no socket.
+    /// The system gave no socket, or the new socket could not be emptied of early datagrams.
     Socket(Errno),
-    /// The socket could not be bound to the port id.
+    /// The socket could not be bound to the port id or connected, or the system did not tell its
+    /// address. The port id is the one that was asked for, 0 if the kernel was to choose.
     Bind(Errno, PortId),
 }
 

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! A handle on [`NfQueue`] behaves as one on [`Netlink`] did on a kernel up to 3.4: it sends and
-//! reads the same messages. A translator stands between the handle and the kernel. It keeps three
-//! pieces of state: the attached peer, a cache of templates for packets, and, with
-//! [`Options::batch_verdicts`], the packets that are still undecided.
+//! reads the same messages. A translator stands between the handle and the kernel. It keeps the
+//! attached peer, a table of network devices, a cache of templates for packets, and, with
+//! [`Options::batch_verdicts`], a list of the packets that are still undecided.
 //!
 //! # How it stays true
 //!
@@ -137,7 +137,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use translate::headroom::BOUNCE_BYTES;
 use translate::request::{Action, Request};
 
-/// An nfnetlink queue that speaks the `ip_queue` protocol.
+/// A transport over an nfnetlink queue. It takes and gives the messages of `ip_queue`, and
+/// translates them.
 #[derive(Debug)]
 pub struct NfQueue<S: QueueSocket = Netlink> {
     socket: S,
@@ -173,8 +174,8 @@ impl NfQueue {
         Self::open_with(Options::new(family))
     }
 
-    /// Opens the queue that `options` name, with their settings. Nothing is bound yet; the first
-    /// message attaches (ATT-2), and needs the capability (ATT-5).
+    /// Opens the queue that `options` name. Nothing is bound yet; the first message attaches
+    /// (ATT-2), needs the capability (ATT-5), and gives the kernel the settings in `options`.
     pub fn open_with(options: Options) -> Result<Self, OpenError> {
         let socket = Netlink::connected(PROTOCOL).map_err(OpenError::from)?;
         let questions = Netlink::on_protocol(PROTOCOL, Bind::KernelChoice).map_err(OpenError::from)?;
@@ -185,10 +186,10 @@ impl NfQueue {
 }
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Opens a queue of any kernel, real or emulated. Nobody but the kernel sends to `socket`.
-    /// `questions` is another socket with the same rights, and `devices` are the kernel's. Returns
-    /// an error if the kernel has no such queues, or if the port id in `options` can't attach
-    /// (MSG-2).
+    /// Opens a queue of any kernel, real or emulated. `socket` must be one to which nobody but the
+    /// kernel can send. `questions` is another socket with the same rights, and `devices` are the
+    /// kernel's. Returns an error if the kernel has no such queues, or if the port id in `options`
+    /// can't attach (MSG-2).
     pub fn over(socket: S, questions: S, devices: S::Devices, options: Options) -> Result<Self, OpenError> {
         if !options.port_id.can_attach() {
             return Err(OpenError::PortId {
@@ -220,8 +221,9 @@ impl<S: QueueSocket> NfQueue<S> {
         &self.options
     }
 
-    /// Reads the queue's counters. Returns `None` if the queue is not bound. The kernel shows the
-    /// counters to root only, and only those of the calling thread's network namespace.
+    /// Reads the counters of the queue with this number, whoever has bound it. Returns `None` if
+    /// nobody has. The kernel shows the counters to root only; for others this is an error. They
+    /// are those of the calling thread's network namespace.
     pub fn statistics(&self) -> io::Result<Option<Statistics>> {
         let text = self.socket.proc_text()?;
         let kernel = statistics::parse(&text, self.options.queue_number)?;
@@ -307,15 +309,17 @@ impl<S: QueueSocket> Transport for NfQueue<S> {
         self.receive_one(buffer, wait)
     }
 
-    /// Sends up to 64 messages to the kernel in one datagram. The kernel obeys and answers each by
-    /// itself; but a sender without the capability gets one answer for each datagram, to its first
-    /// message.
+    /// Sends messages to the kernel in few datagrams, each of up to 64 messages. The kernel obeys
+    /// and answers each message by itself, with two exceptions: a sender without the capability
+    /// gets one answer for each datagram, to its first message; and with
+    /// [`Options::batch_verdicts`] one verdict may stand for several.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         self.send_coalesced(messages, results);
     }
 
-    /// Receives datagrams into the first of `slots`. A datagram that is not for the program leaves
-    /// its slot free, and later ones are copied into the slots before theirs.
+    /// Receives datagrams into the first of `slots`. Waits as `wait` says for the first that is for
+    /// the program. A datagram that is not for the program leaves its slot free, and later ones are
+    /// moved up.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         self.receive_burst(slots, wait)
     }

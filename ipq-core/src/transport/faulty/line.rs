@@ -18,12 +18,13 @@ pub struct Record<F> {
     /// The number of faults that hit, including those that `hits` no longer has.
     pub faults: u64,
     /// The faults that hit, oldest first, each with the number of its datagram, counted from 0.
-    /// Only the last [`Record::KEPT`] are kept.
+    /// Faults that change nothing, such as a delay by 0 datagrams, are among them. Only the last
+    /// [`Record::KEPT`] are kept.
     pub hits: VecDeque<(u64, F)>,
 }
 
 impl<F> Record<F> {
-    /// The most hits that are kept: 65,536.
+    /// The most entries of [`hits`](Self::hits) that are kept: 65,536.
     pub const KEPT: usize = 1 << 16;
 
     fn note(&mut self, fault: F) {
@@ -110,9 +111,9 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         Some(fault)
     }
 
-    /// Takes the fault of the next datagram from the plan, records it, and shortens all delays by
-    /// one datagram. Returns the fault, or no fault if `holds` says that it takes room and [`HELD`]
-    /// datagrams are held back already.
+    /// Takes the fault of the next datagram from the plan, counts the datagram, records the fault,
+    /// and shortens all delays by one datagram: those that are over become due. Returns the fault,
+    /// or no fault if `holds` says that it takes room and [`HELD`] datagrams are held back already.
     pub(super) fn meet(&mut self, holds: impl Fn(F) -> bool) -> F {
         let planned = self.plan.next().unwrap_or_default();
         let room = self.due.len() + self.delayed.len() < HELD;
@@ -150,8 +151,8 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         !self.due.is_empty() || !self.delayed.is_empty()
     }
 
-    /// Ends the shortest delay: its datagram is due now. Returns `false` if no datagram is held
-    /// back.
+    /// Ends the shortest delay: its datagram is due now. Does nothing if no datagram is delayed.
+    /// Returns `false` if no datagram is held back, neither delayed nor due.
     pub(super) fn release(&mut self) -> bool {
         let nearest = self
             .delayed

@@ -21,8 +21,8 @@ pub enum Arrival {
     /// come. `Delay(1)` is two datagrams in the wrong order; 0 changes nothing.
     #[doc(alias = "reorder")]
     Delay(usize),
-    /// A copy of the datagram comes first, from this port id: another program forges a message from
-    /// the kernel (SOCK-8).
+    /// A copy of the datagram comes first, from this port id, and then the datagram itself: another
+    /// program forges a message from the kernel (SOCK-8).
     Forge(PortId),
     /// The call fails without a datagram, and the next item of the plan is for the same datagram.
     ///

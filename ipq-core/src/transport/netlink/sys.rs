@@ -94,8 +94,9 @@ fn emulated_sender(address: SocketAddrAny) -> Option<u32> {
 }
 
 /// Receives datagrams with `recvmmsg(2)`, each into one of `places`, which are at most 64, and
-/// fills the empty `arrivals`. A part of a place takes the bytes that the parts before it have no
-/// room for; one part costs the kernel less than two.
+/// fills the empty `arrivals`. If `senders` is [`Senders::Kernel`], each sender is stated as 0, the
+/// kernel. A part of a place takes the bytes that the parts before it have no room for; one part
+/// costs the kernel less than two.
 pub(super) fn receive<const PARTS: usize>(
     socket: BorrowedFd<'_>,
     senders: Senders,

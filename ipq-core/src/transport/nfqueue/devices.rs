@@ -1,11 +1,11 @@
 //! The table of network devices, so that a packet's device names cost no system call.
 //!
 //! A second netlink socket hears of every device that comes, changes or goes. It is read when the
-//! queue has run empty, when a packet names an unknown device, and at every 256th packet in
+//! queue has run empty, when a packet names an unknown device, and at every 256th datagram in
 //! between. So a program that keeps up sees each renaming at once, and one that lags behind sees it
-//! at most 256 packets later. (Threads that read from one queue together may count a packet twice
-//! or not at all, and read the events that much sooner or later.) No lock is held while anything
-//! waits.
+//! at most 256 datagrams later. (Threads that read from one queue together may count a datagram
+//! twice or not at all, and read the events that much sooner or later.) No lock is held while
+//! anything waits.
 
 use super::socket::{Device, DeviceTable};
 use crate::errno::Errno;
@@ -18,7 +18,8 @@ use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-/// A table of the network devices in the namespace where the table was opened.
+/// A table of the network devices in the network namespace where the table was opened, by their
+/// indices.
 #[derive(Debug)]
 pub struct Devices {
     events: Netlink,
@@ -72,7 +73,8 @@ impl Devices {
         ([find(incoming), find(outgoing)], all_known)
     }
 
-    /// Reads the device events that have come, and changes the table by them.
+    /// Reads the device events that have come, without waiting, and changes the table by them. If
+    /// the kernel lost events, empties the table and asks for all devices.
     fn read_events(&self) {
         let mut received = self.received();
         loop {
@@ -167,10 +169,11 @@ impl DeviceTable for Devices {
     }
 }
 
-/// A change of a network device.
+/// What an event says about a network device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The device with this index is new or has changed. The second field is its present state.
+    /// There is a device with this index: it is new, has changed, or was asked for. The second
+    /// field is its name and type.
     Is(u32, Device),
     /// There is no device with this index any more.
     Gone(u32),

@@ -23,11 +23,11 @@ pub struct Options {
     /// The port id in requests. By default it is the process id (LIB-1). The socket's own port id
     /// is one that the kernel chooses.
     pub port_id: PortId,
-    /// The most packets that the queue holds: the kernel drops the next (PKT-2). `None` leaves the
-    /// kernel's default, 1024.
+    /// The most packets that the queue holds: the kernel drops the next (PKT-2), unless
+    /// [`fail_open`](Self::fail_open) is set. `None` leaves the kernel's default, 1024.
     pub max_length: Option<u32>,
-    /// If `true`, a packet that finds the queue full goes on as if it had been accepted. By default
-    /// such a packet is dropped, as by `ip_queue`.
+    /// If `true`, a packet that finds the queue or the socket's receive buffer full goes on as if
+    /// it had been accepted. By default such a packet is dropped, as by `ip_queue`.
     #[doc(alias = "NFQA_CFG_F_FAIL_OPEN")]
     pub fail_open: bool,
     /// If `true`, a packet that the device is to cut into segments is queued whole, with up to
@@ -85,7 +85,7 @@ pub struct QueueNumbers {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidQueueNumbers {
-    /// A part is not a family, `=` and a number.
+    /// A part between two commas does not begin with `4=` or `6=`.
     #[error("\"{0}\" is no queue number of a family: write 4=NUMBER or 6=NUMBER, with a comma between them")]
     Part(String),
     /// The text after the `=` is no number from 0 to 65535.

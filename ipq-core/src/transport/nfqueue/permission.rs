@@ -44,8 +44,9 @@ impl<S: Transport> Questions<S> {
         self.bind_family(options) != Err(Errno::EPERM)
     }
 
-    /// Returns the error of binding the queue, which this process has not bound: EPERM without the
-    /// capability, EBUSY if another socket has bound it. Returns `None` if the queue can be bound.
+    /// Returns the error that binding the queue would have, for a socket that has not bound it:
+    /// EPERM without the capability, EBUSY if another socket has bound it. Returns `None` if
+    /// neither holds. Binds nothing.
     pub(super) fn refusal(&self, options: &Options) -> Option<Errno> {
         if !self.permitted(options) {
             return Some(Errno::EPERM);
@@ -59,8 +60,9 @@ impl<S: Transport> Questions<S> {
     }
 
     /// Sends a CONFIG message for the queue, with `command` or with nothing in it, and returns what
-    /// the kernel answered. The kernel answers before the sending call returns, so nothing waits
-    /// here.
+    /// the kernel answered: `Ok` or its error number. Without an answer the error is EIO or the
+    /// error number of the failed call. The kernel answers before the sending call returns, so
+    /// nothing waits here.
     fn ask(&self, options: &Options, command: Option<[u8; 4]>) -> Result<(), Errno> {
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let (socket, sequence) = &mut *socket;

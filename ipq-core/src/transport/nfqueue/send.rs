@@ -22,7 +22,8 @@ const COPIED_BYTES: usize = 4096;
 
 impl<S: QueueSocket> NfQueue<S> {
     /// Sends the nfnetlink message that stands for the program's message in `parts`. Returns the
-    /// length of the program's message.
+    /// length of the program's message in bytes, also if the queue ignores that message and nothing
+    /// is sent.
     #[inline(always)]
     pub(super) fn send_one(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let Some((head, tail)) = split_head(parts) else {
@@ -51,7 +52,7 @@ impl<S: QueueSocket> NfQueue<S> {
 
     /// Sends the nfnetlink message that stands for the program's message in `parts`, of any kind.
     /// Returns the length of the program's message, also if the queue ignores it and nothing is
-    /// sent. This is the slow path.
+    /// sent. Notes the sender as the peer if the message attaches. This is the slow path.
     #[inline(never)]
     fn send_slow(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let length = total_length(parts);
@@ -101,8 +102,8 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Sends the first of `messages`, as many as go into one datagram, and fills in their results.
-    /// If that datagram can't be sent, sends each of its messages by itself. Returns the number of
-    /// messages, which is at least 1.
+    /// Of a first message that goes into none, sends that alone. If that datagram can't be sent,
+    /// sends each of its messages by itself. Returns the number of messages, which is at least 1.
     fn send_datagram(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
         let mut room = Room::new();
         let mut batch = Batch::new(&self.options, &mut room);

@@ -2,9 +2,9 @@
 
 use std::io;
 
-/// A queue's counters, from the kernel's table `/proc/net/netfilter/nfnetlink_queue` and from this
-/// transport. Overruns are counted by the handle, too: see
-/// [`Handle::overruns`](crate::Handle::overruns).
+/// A queue's length and counters of lost packets: three from the kernel's table
+/// `/proc/net/netfilter/nfnetlink_queue`, and one from this transport. Overruns are counted by the
+/// handle, too: see [`Handle::overruns`](crate::Handle::overruns).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
@@ -12,16 +12,19 @@ pub struct Statistics {
     pub queue_length: u64,
     /// The number of packets that were dropped because the queue was full (PKT-2).
     pub queue_dropped: u64,
-    /// The number of packets that were dropped because they could not be delivered to this socket
-    /// (PKT-3).
+    /// The number of packets that were dropped because they could not be delivered to the socket
+    /// that has bound the queue (PKT-3).
     pub user_dropped: u64,
-    /// The number of packets of the other family that this transport has dropped.
+    /// The number of packets that came to this transport from the queue and were dropped since they
+    /// are not of its family.
     pub other_family_dropped: u64,
 }
 
-/// Finds a queue's line in the kernel's table, and returns its counters. Returns `None` if the
-/// queue has no line. The columns are number, port id, length, copy mode, copy range, queue
-/// dropped, user dropped, last id, 1.
+/// Finds the line of the queue `queue_number` in `text`, the kernel's table, and returns the
+/// queue's length and its two counters. The table does not have `other_family_dropped`, which is 0
+/// here. Returns `None` if the queue has no line, and an error if a column that is needed is
+/// missing or no number, in that line or one before it. The columns are number, port id, length,
+/// copy mode, copy range, queue dropped, user dropped, last id, 1.
 pub(super) fn parse(text: &str, queue_number: u16) -> io::Result<Option<Statistics>> {
     for line in text.lines() {
         let mut columns = line.split_whitespace();

@@ -30,8 +30,9 @@ fn options() -> Options {
     }
 }
 
-/// Receives `datagram` and translates it, with a bounce buffer and with each headroom that there is
-/// room for, and checks that all give the same frame. Returns the translation and the buffer.
+/// Receives `datagram` and translates it, with a bounce buffer and with up to four lengths of
+/// headroom, as far as `room` allows, and checks that all give the same frame. Returns the
+/// translation and the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
     let translate = |origin: Origin<'_>, copied: usize, mut buffer: Vec<u8>| {
         let received = Received {

@@ -1,8 +1,9 @@
 //! Many messages in one datagram.
 //!
 //! The kernel obeys the messages of a datagram one after the other and answers each by itself. So
-//! for a program it makes no difference if its messages came together, with one exception: a sender
-//! without the capability gets one answer for each datagram.
+//! for a program it makes no difference if its messages came together, with two exceptions: a
+//! sender without the capability gets one answer for each datagram, and one batch verdict may stand
+//! for several of the program's verdicts, if the program has asked for that.
 //!
 //! The slow twin is to send each message by itself.
 
@@ -46,7 +47,8 @@ pub(crate) struct Filled<G> {
 
 /// The outcome of adding a message to a datagram.
 enum Added<G> {
-    /// The message is in the datagram, or is one that the queue ignores.
+    /// The message is in the datagram or in the run of verdicts that is still to be written, or is
+    /// one that the queue ignores.
     Done,
     /// The message is in the datagram, and attaches. No message may follow it.
     Attaches(PortId, G),
@@ -107,8 +109,9 @@ impl<'m, 'b> Batch<'m, 'b> {
     /// Adds the first of `messages`, as many as fit, at most 64, and none after a message that
     /// attaches. `plain` gets each message's fixed part, the head, and the number of bytes after
     /// it. If it returns `None`, the message is no plain verdict: then `slow` gets the head and the
-    /// message's length, and decides. With a list of `outstanding` packets, one verdict may stand
-    /// for several.
+    /// message's length, and decides; `None` from `slow` means that the queue ignores the message,
+    /// which counts as added. With a list of `outstanding` packets, one verdict may stand for
+    /// several.
     pub(crate) fn fill<G>(
         &mut self,
         messages: &'m [&'m [IoSlice<'m>]],
@@ -137,8 +140,8 @@ impl<'m, 'b> Batch<'m, 'b> {
         Filled { count, attaching: None }
     }
 
-    /// Adds the message in `parts` if it is a plain verdict. If not, adds nothing and returns
-    /// `None`.
+    /// Adds the message in `parts` if it is a plain verdict and fits. If it is another message, or
+    /// its bytes after the head are in several slices, adds nothing and returns `None`.
     #[inline(always)]
     fn add_plain<G>(
         &mut self,

@@ -7,9 +7,9 @@ use crate::transport::nfqueue::options::Options;
 use crate::transport::nfqueue::translate::request::{Action, HEAD_BYTES, Request};
 use crate::wire::{Abi, Flags, Header, MessageType, PortId, VerdictRequest};
 
-/// Recognises a plain verdict by its head and the number of bytes that follow the head: a verdict
-/// of the peer's, with the flag REQUEST alone and with nothing or a replacement after it. Returns
-/// the request and its action, or `None` for anything else.
+/// Recognises a plain verdict by its head and the number of bytes that follow the head: a valid
+/// verdict of the peer's, with the flag REQUEST alone, sequence 0, and nothing or a replacement
+/// that counts after it. Returns the request and its action, or `None` for anything else.
 ///
 /// The slow twin is [`Request::screen`] with [`Request::action`].
 #[inline]

@@ -109,8 +109,9 @@ impl TemplateCache {
     }
 
     /// Translates the datagram of `length` bytes at byte `at` of `buffer` to a frame at the start
-    /// of `buffer`. Returns `None`, and changes nothing, if no template matches, or if the datagram
-    /// is not whole.
+    /// of `buffer`. Returns `None`, and changes nothing, if no template matches, if the datagram
+    /// has less than 128 bytes or is not whole, or if a length or the link-layer address in it is
+    /// not valid.
     ///
     /// The slow twin is
     /// [`Received::translate`](super::super::translate::datagram::Received::translate).
@@ -139,8 +140,9 @@ impl TemplateCache {
 
 impl Template {
     /// Builds a template from one translated packet: `prefix` is the start of its datagram, `frame`
-    /// the result. Returns `None` if the attributes extend beyond the prefix, or if the frame
-    /// depends on something that the prefix does not hold.
+    /// the result. Returns `None` if the attributes extend beyond the prefix, if the frame depends
+    /// on something that the prefix does not hold, if a device that the frame shows has no name
+    /// yet, or if the frame is no packet.
     fn new(prefix: &Prefix, frame: &[u8], family: Family) -> Option<Self> {
         let Ok(Message::Packet(packet)) = Message::parse(frame, Abi::NATIVE) else {
             return None;

@@ -59,8 +59,9 @@ impl<S: QueueSocket> NfQueue<S> {
         self.accept(translated, buffer.len(), received, outstanding.as_deref_mut())
     }
 
-    /// Repeats an `attempt` until a datagram is for the program, and waits between as `wait`
-    /// allows. `first` is the result of an attempt that did not wait. This is the slow path.
+    /// Repeats an `attempt` until it receives something for the program or fails, and waits between
+    /// as `wait` allows; then it times out. `first` is the result of an attempt that did not wait.
+    /// This is the slow path.
     #[cold]
     pub(super) fn retry<R>(
         &self,

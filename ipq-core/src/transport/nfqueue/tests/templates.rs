@@ -184,7 +184,8 @@ fn insert(templates: &mut TemplateCache, datagram: &[u8], options: &Options) {
     }
 }
 
-/// Translates a datagram by a template. Returns `None` if none matches.
+/// Translates a datagram by a template, and returns the packet's id and the frame. Returns `None`
+/// if no template matches.
 fn by_template(templates: &TemplateCache, datagram: &[u8], at: usize) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let matched = templates.translate(&mut buffer, at, datagram.len())?;

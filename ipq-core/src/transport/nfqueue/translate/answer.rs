@@ -14,7 +14,7 @@ const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
 pub(crate) struct Answer {
     /// The meaning of the answer for the program.
     pub(crate) reply: Reply,
-    /// `true` if the answer means that the queue is not bound.
+    /// `true` if the answer means that this socket has not bound the queue.
     pub(crate) attach_failed: bool,
     /// The sequence number of the message that is answered.
     pub(crate) sequence: u32,
@@ -25,9 +25,9 @@ pub(crate) struct Answer {
 pub(crate) enum Reply {
     /// No meaning: the answer is to a message that the transport sent of its own accord.
     None,
-    /// The message with this header was carried out.
+    /// The program's message with this header was carried out.
     Acknowledgement(Header),
-    /// A message was refused.
+    /// A message of the program's was refused.
     Refusal {
         reason: Reason,
         /// The refused `ip_queue` message, which the kernel's answer quotes.
@@ -57,7 +57,8 @@ pub(crate) enum Reason {
 impl Answer {
     /// Reads the answer in a datagram of `length` bytes. `front` holds the datagram's first bytes,
     /// in which only the end of what an attribute quotes may be missing. `peer` is the port id that
-    /// has attached.
+    /// has attached. Returns an error if the answer's lengths or error number are wrong, or if it
+    /// quotes no message that the transport sends.
     pub(crate) fn parse(front: &[u8], length: usize, peer: PortId) -> Result<Self, ParseError> {
         let outer = parse_header(front, length)?;
         let end = outer.length as usize;
@@ -166,7 +167,7 @@ impl QuotedRequest {
     }
 
     /// Returns the reason why `ip_queue` would have refused the message. `errno` is the kernel's
-    /// number.
+    /// number. Returns an error for a message of a type that the transport does not send.
     fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
         match self.message_type {
             quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
@@ -201,7 +202,8 @@ impl QuotedRequest {
     }
 
     /// Returns the meaning of the refusal for the program: none, if the program has not sent the
-    /// message.
+    /// message. Returns an error if the quoted bytes of the program's message are not as many as
+    /// the quoted header says.
     fn reply(&self, reason: Reason) -> Result<Reply, ParseError> {
         if self.port_id == PortId::KERNEL && self.count == 0 {
             return Ok(Reply::None);

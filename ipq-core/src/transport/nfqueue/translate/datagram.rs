@@ -48,14 +48,16 @@ pub(crate) enum Translated {
         /// The length of an `NLMSG_ERROR` frame; `None` if the answer is to a message of the
         /// transport's own.
         frame: Option<usize>,
-        /// `true` if the answer means that the queue is not bound.
+        /// `true` if the answer means that this socket has not bound the queue.
         attach_failed: bool,
     },
 }
 
 impl Received<'_> {
-    /// Translates the datagram to a frame in `buffer`. `devices` looks up two devices by their
-    /// indices; `permitted` returns `true` if the capability is there now.
+    /// Translates the datagram to a frame in `buffer`. A packet of the other family, and an answer
+    /// to a message of the transport's own, make no frame. `devices` looks up two devices by their
+    /// indices; `permitted` returns `true` if the capability is there now. Returns an error for a
+    /// datagram that is damaged, of another type, or a packet of another queue.
     pub(crate) fn translate(
         &self,
         buffer: &mut [u8],
@@ -143,7 +145,9 @@ impl Received<'_> {
         })
     }
 
-    /// Moves the message that the kernel quoted to its place in the frame, and returns its length.
+    /// Puts the program's `ip_queue` message that was refused, which the kernel's answer brings
+    /// back, to its place in the frame, as far as `buffer` has room. Returns the whole length of
+    /// that message in bytes.
     fn place_quote(&self, buffer: &mut [u8], quoted: Quoted) -> usize {
         match quoted {
             Quoted::Embedded([head, tail]) => {
@@ -177,7 +181,8 @@ fn errno_of(reason: Reason, permitted: impl FnOnce() -> bool) -> Errno {
     }
 }
 
-/// Pads a frame of `length` bytes with zeros to a multiple of 4, and returns its new length.
+/// Pads the frame of `length` bytes at the start of `buffer` with zeros to a multiple of 4, as far
+/// as the buffer has room. Returns the padded length.
 pub(crate) fn pad(buffer: &mut [u8], length: usize) -> usize {
     let padding = padding(length);
     if padding > 0 {
