@@ -34,8 +34,8 @@ impl Listener {
         }
     }
 
-    /// Takes the next watched call, without waiting. Returns `None` if all calls that processes are
-    /// stopped in were taken before.
+    /// Takes the next watched call, without waiting. The call waits until it is answered. Returns
+    /// `None` if no call waits that was not taken before.
     pub fn next_call(&mut self) -> io::Result<Option<Call>> {
         if let Some(call) = self.early.pop_front() {
             return Ok(Some(call));
@@ -69,7 +69,8 @@ impl Listener {
         self.has_early_calls() || self.is_ready(PollFlags::IN).unwrap_or(false)
     }
 
-    /// Returns `true` if no process under the filter is left, and no call is left to take.
+    /// Returns `true` if no process under the filter is left, and no call that
+    /// [`launch`](fn@crate::launch) read is left to take.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.early.is_empty() && self.is_ready(PollFlags::HUP).unwrap_or(true)
@@ -224,8 +225,8 @@ impl Listener {
         }
     }
 
-    /// Fills `buffer` from the caller's memory at `address`. Returns `false` if not all of it could
-    /// be read, or if the caller is no longer stopped in the call.
+    /// Fills `buffer` from the memory of the thread that made the call, at `address`. Returns
+    /// `false` if not all of it could be read, or if the caller is no longer stopped in the call.
     #[must_use]
     pub fn read(&self, call: &Call, address: u64, buffer: &mut [u8]) -> bool {
         sys::read_memory(call.thread, address, buffer).is_ok_and(|read| read == buffer.len()) && self.is_stopped(call)

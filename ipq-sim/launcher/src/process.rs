@@ -111,8 +111,9 @@ pub fn holders(inodes: &[u64]) -> Vec<u32> {
 pub enum Activity {
     /// At least one thread is not asleep in a system call.
     Running,
-    /// All threads are asleep in system calls, and at least one of the calls waits for input: a
-    /// receive call, `read`, `poll`, `select` or `epoll_wait`.
+    /// All threads are asleep in system calls, and at least one of the calls waits for input (a
+    /// receive call, `read`, `poll`, `select` or `epoll_wait`), or /proc does not tell which call
+    /// it is.
     Waiting,
     /// All threads are asleep in system calls, none of which waits for input.
     Asleep,
@@ -120,8 +121,9 @@ pub enum Activity {
     Gone,
 }
 
-/// Returns the activity of a process. Where /proc does not tell in which call a thread sleeps, the
-/// thread counts as waiting for input.
+/// Returns the activity of a process, from the files of its threads in /proc. Where /proc does not
+/// tell in which call a thread sleeps, the thread counts as waiting for input, and so does one that
+/// is stopped there.
 #[must_use]
 pub fn activity(process: u32) -> Activity {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {

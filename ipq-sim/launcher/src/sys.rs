@@ -135,8 +135,8 @@ pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS as _, flags) };
 }
 
-/// Reads another process's memory from `address` on. Returns the number of bytes that were read,
-/// which may be fewer than `buffer` has.
+/// Reads another process's memory from `address` on into `buffer`. Returns the number of bytes that
+/// were read, which may be fewer than `buffer` has.
 pub(crate) fn read_memory(process: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let local = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
@@ -169,7 +169,8 @@ pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Resu
     Ok(check(written)?.cast_unsigned())
 }
 
-/// Returns the status of the file at `path`: the bytes of the C structure that the kernel fills.
+/// Returns the status of the file at `path`: the bytes of the C structure that `form` names, as the
+/// kernel fills it.
 pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
     match form {
         StatusForm::Plain => {
@@ -261,7 +262,8 @@ pub(crate) fn receive_many(
     Ok(received.cast_unsigned() as usize)
 }
 
-/// Returns the result of a C call. If it is negative, returns the error in errno instead.
+/// Returns the result of a C call as `Ok`. If it is negative, returns the error that errno has as
+/// `Err`.
 fn check<T: Copy + Default + PartialOrd>(result: T) -> io::Result<T> {
     if result < T::default() {
         Err(io::Error::last_os_error())

@@ -75,8 +75,8 @@ pub(crate) enum Purpose {
         /// `true` if receive calls and `read` are reported, too.
         receives: bool,
     },
-    /// Sockets of the netlink protocols are refused with EPROTONOSUPPORT, `io_uring` with ENOSYS.
-    /// Nothing is reported.
+    /// Sockets of the netlink protocols, and all sockets by `socketcall`, are refused with
+    /// EPROTONOSUPPORT, and `io_uring` with ENOSYS. Nothing is reported.
     Guard,
 }
 

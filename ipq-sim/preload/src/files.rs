@@ -14,8 +14,9 @@ use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::ffi::CStr;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
-/// Stands in for `open(2)`. The mode is passed on even if the caller gave none: the C library reads
-/// it only where the flags ask for one.
+/// Stands in for `open(2)`. For an emulated /proc file, `flags` and `mode` are ignored. For another
+/// file the mode is passed on even if the caller gave none: the C library reads it only where the
+/// flags ask for one.
 #[unsafe(no_mangle)]
 extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
@@ -93,7 +94,7 @@ extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
     fopen(path, mode)
 }
 
-/// Stands in for `access(2)`. An emulated /proc file grants any `mode`.
+/// Stands in for `access(2)`. An emulated /proc file grants any `mode`, if its text can be had.
 #[unsafe(no_mangle)]
 extern "C" fn access(path: *const c_char, mode: c_int) -> c_int {
     // SAFETY: the caller's arguments, unchanged.

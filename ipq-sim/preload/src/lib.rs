@@ -31,7 +31,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// Stands in for `socket(2)`. Opens an unbound socket of the emulator for netlink protocol 3 or 13
-/// if `IPQ_TRANSPORT` names an emulator.
+/// if `IPQ_TRANSPORT` names an emulator. Any other socket is opened by the C library.
 #[unsafe(no_mangle)]
 extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     match emulated(domain, protocol) {
@@ -59,8 +59,8 @@ fn emulator() -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
-/// Stands in for `bind(2)`. On an emulator's socket an address that is not netlink's fails with
-/// EINVAL.
+/// Stands in for `bind(2)`. Binds an emulator's socket to the port id in the address; an address
+/// that is not netlink's fails with EINVAL. Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     match (sockets::find(descriptor), netlink_port(address, length)) {
@@ -73,7 +73,7 @@ extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_
 
 /// Stands in for `connect(2)`. An emulator's socket can be connected to the kernel only, which
 /// changes nothing; another port id fails with ECONNREFUSED, an address that is not netlink's with
-/// EINVAL.
+/// EINVAL. Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     match (sockets::find(descriptor), netlink_port(address, length)) {
@@ -85,7 +85,8 @@ extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: sockl
     }
 }
 
-/// Stands in for `getsockname(2)`. An emulator's socket has a netlink address with its port id.
+/// Stands in for `getsockname(2)`. An emulator's socket has a netlink address with its port id, 0
+/// while it is unbound. Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     match sockets::find(descriptor) {
@@ -99,7 +100,7 @@ extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mu
 }
 
 /// Stands in for `getpeername(2)`. The peer of an emulator's socket is the kernel, even if the
-/// socket is not connected.
+/// socket is not connected. Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn getpeername(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     if sockets::find(descriptor).is_none() {
@@ -117,7 +118,8 @@ extern "C" fn send(descriptor: c_int, bytes: *const c_void, length: size_t, flag
 }
 
 /// Stands in for `sendto(2)`. On an emulator's socket, sends to the emulator, or fails as
-/// `may_send` says. Returns 0 for an empty datagram, which is not sent.
+/// `may_send` says. Returns 0 for an empty datagram, which is not sent. Calls on other descriptors
+/// are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn sendto(
     descriptor: c_int,
@@ -140,7 +142,8 @@ extern "C" fn sendto(
 }
 
 /// Stands in for `sendmsg(2)`. On an emulator's socket, sends to the emulator, or fails as
-/// `may_send` says. Returns 0 for an empty datagram, which is not sent.
+/// `may_send` says. Returns 0 for an empty datagram, which is not sent. Calls on other descriptors
+/// are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
@@ -195,7 +198,8 @@ extern "C" fn recv(descriptor: c_int, buffer: *mut c_void, length: size_t, flags
 }
 
 /// Stands in for `recvfrom(2)`. On an emulator's socket, the sender's address is a netlink address,
-/// and a pending overrun fails the call with ENOBUFS.
+/// and a pending overrun fails the call with ENOBUFS, ahead of the datagrams. Calls on other
+/// descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn recvfrom(
     descriptor: c_int,
@@ -223,7 +227,8 @@ extern "C" fn recvfrom(
 }
 
 /// Stands in for `recvmsg(2)`. On an emulator's socket, the sender's address is a netlink address,
-/// and a pending overrun fails the call with ENOBUFS.
+/// and a pending overrun fails the call with ENOBUFS, ahead of the datagrams. Calls on other
+/// descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
@@ -250,8 +255,8 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
 
 /// Waits for a datagram, if neither `flags` nor the socket forbid waiting, and returns its sender.
 /// An overrun comes ahead of the datagrams (SOCK-4): if one is pending, before or after the wait,
-/// sets errno to ENOBUFS. Returns what the receive call has to return, -1, after an overrun or an
-/// error.
+/// sets errno to ENOBUFS and fails. A failure of the wait is one, too. The error is -1, which the
+/// receive call has to return.
 fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
     let overrun = || {
         if unix.take_overrun() {
@@ -414,7 +419,8 @@ fn close_for_copy(descriptor: c_int, new: c_int) {
     }
 }
 
-/// Stands in for `close(2)`. Closes an emulator's socket, and forgets it.
+/// Stands in for `close(2)`. Closes an emulator's socket and forgets it. Calls on other descriptors
+/// are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn close(descriptor: c_int) -> c_int {
     if sockets::remove(descriptor) {

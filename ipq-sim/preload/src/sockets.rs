@@ -58,15 +58,15 @@ pub(super) fn remove(descriptor: c_int) -> bool {
     true
 }
 
-/// Returns the receive buffer that the emulator granted when the program last set one, in bytes.
-/// Returns `None` if the program has set none.
+/// Returns the size in bytes of the receive buffer that the emulator granted when the program last
+/// set one for the socket at `descriptor`. Returns `None` if the program has set none.
 pub(super) fn receive_buffer(descriptor: c_int) -> Option<c_int> {
     let granted = place(&RECEIVE_BUFFERS, descriptor)?.load(Ordering::Relaxed);
     (granted != 0).then_some(granted)
 }
 
-/// Remembers the receive buffer that the emulator granted, in bytes. 0 means that the program has
-/// set none.
+/// Remembers the size in bytes of the receive buffer that the emulator granted to the socket at
+/// `descriptor`. 0 means that the program has set none.
 pub(super) fn set_receive_buffer(descriptor: c_int, granted: usize) {
     if let Some(place) = place(&RECEIVE_BUFFERS, descriptor) {
         place.store(c_int::try_from(granted).unwrap_or(c_int::MAX), Ordering::Relaxed);

@@ -60,8 +60,8 @@ pub(crate) enum PeerLoss {
     /// peer's port id. In mode NONE, and while the queue is full, no frame is made and the loss
     /// stays unnoticed.
     AtNextPacket,
-    /// The queue resets at once when its peer's socket is closed, and so does the other family's.
-    /// No kernel does this.
+    /// The queue resets at once when its peer's socket is closed, and so does the other family's
+    /// queue. No kernel does this.
     AtOnceInBothQueues,
     /// The queue never resets when its peer's socket is closed. No kernel does this.
     Never,

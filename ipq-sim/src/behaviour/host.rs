@@ -161,7 +161,7 @@ pub(crate) enum MangleChains {
 /// The queued packets that are dropped when a device goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceDown {
-    /// The packets that have the device as incoming or outgoing device are dropped.
+    /// The packets whose PACKET frame names the device as incoming or outgoing device are dropped.
     Named,
     /// All queued packets are dropped, whichever device goes down. No kernel does this.
     All,

@@ -25,11 +25,13 @@ pub(crate) enum OutputProtocol {
 /// The packets whose PACKET frame has a hardware type and address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HardwareAddresses {
-    /// All packets that came in by a device have a hardware address. By `lo` the address is 6
+    /// Packets that came in by a device have its hardware type and the hardware address of the
+    /// sender, at each hook at which the frame names the incoming device. By `lo` the address is 6
     /// zeros.
     Arrived,
-    /// All packets that came in by a device have a hardware type. Those that came in by `lo` have
-    /// an address of length 0.
+    /// Packets that came in by a device have its hardware type and the hardware address of the
+    /// sender, at each hook at which the frame names the incoming device. By `lo` the address has
+    /// length 0.
     ArrivedByEthernet,
     /// No packet has a hardware type or address.
     Never,

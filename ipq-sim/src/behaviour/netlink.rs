@@ -166,7 +166,8 @@ pub(crate) enum Unreachable {
 /// The rule for a datagram sent to another program's port id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserDatagrams {
-    /// A datagram to another program's port id arrives there.
+    /// A datagram to another program's port id arrives there. If the receive buffer there is full,
+    /// the send call fails with EAGAIN.
     Delivered,
     /// A datagram to another program's port id is lost, and the send call succeeds. No kernel does
     /// this.

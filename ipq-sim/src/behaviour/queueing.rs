@@ -30,7 +30,8 @@ pub(crate) struct Queueing {
 pub(crate) enum ModeNone {
     /// Mode NONE drops the packet.
     Drops,
-    /// Mode NONE queues the packet, as META does, without its bytes. No kernel does this.
+    /// Mode NONE queues the packet if there is a peer, as META does, without its bytes. No kernel
+    /// does this.
     Queues,
 }
 
@@ -46,9 +47,11 @@ pub(crate) enum Counted {
 /// The rule for a packet that finds the queue full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenFull {
-    /// With a listener, a packet that finds the queue full is dropped, and no frame is made of it.
+    /// A packet that finds the queue full is dropped, and no frame is made of it. The queue looks
+    /// first if a program listens: a packet without a listener is dropped for that reason.
     Dropped,
-    /// A packet that finds the queue full is dropped, before the queue looks for a peer.
+    /// A packet that finds the queue full is dropped, and no frame is made of it. This comes before
+    /// the queue looks if a program listens.
     DroppedFirst,
     /// A packet that finds the queue full is delivered to the program and then dropped, so that its
     /// verdict gets ENOENT.

@@ -25,7 +25,7 @@ pub(crate) enum Quote {
     /// The reply quotes the message's 16-byte header. If the datagram was shorter, zeros stand for
     /// the rest.
     Header,
-    /// The reply quotes the whole message, up to its header's length.
+    /// The reply quotes the whole message, up to its header's length or the datagram's end.
     Message,
 }
 

@@ -66,7 +66,8 @@ impl Requests {
 pub(crate) enum PeerCheck {
     /// The peer is checked before the body is looked at.
     BeforeBody,
-    /// The peer is checked after the body's length. No kernel does this.
+    /// The peer is checked after the body's length: a body that is too short is refused with EINVAL
+    /// and attaches nobody. No kernel does this.
     AfterBodyLength,
 }
 

@@ -53,23 +53,27 @@ impl Verdicts {
     }
 }
 
-/// The effect of a verdict on its packet. "Routed again" holds for a packet whose addresses, TOS or
-/// mark changed at OUTPUT (VER-10).
+/// The effect of a verdict on its packet. "Routed again if changed at OUTPUT" is what happens first
+/// to a packet that was queued at OUTPUT and whose addresses, TOS or mark have changed since; the
+/// host's rule [`Reroute`](super::Reroute) says how (VER-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The verdict is refused with EINVAL, and the packet stays queued.
     Refused,
     /// The packet is dropped.
     Dropped,
-    /// The packet is routed again, and goes on with the hook's next function.
+    /// The packet goes on with the hook's next function, routed again if changed at OUTPUT.
     NextFunction,
-    /// The packet is routed again, and the function that queued it runs once more.
+    /// The function that queued the packet runs once more, after the packet was routed again if
+    /// changed at OUTPUT.
     SameFunction,
-    /// The function that queued the packet runs once more, without routing. No kernel does this.
+    /// The function that queued the packet runs once more. The packet is never routed again. No
+    /// kernel does this.
     SameFunctionUnrouted,
-    /// The packet skips the rest of the hook's functions, and goes on without being routed again.
+    /// The packet skips the rest of the hook's functions, and goes on. It is never routed again.
     NextHook,
-    /// The packet is routed again, and skips the rest of the hook's functions. No kernel does this.
+    /// The packet skips the rest of the hook's functions, and goes on, routed again if changed at
+    /// OUTPUT. No kernel does this.
     NextHookRouted,
     /// The packet is queued again at once, under a new packet id.
     Queued,

@@ -8,7 +8,7 @@ use std::fmt;
 /// The fate of a packet, as far as it is known now.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// The packet waits for a verdict.
+    /// The packet waits for a verdict, or is still on its way.
     Queued,
     /// The packet was for this host and passed INPUT. These are its bytes after INPUT.
     DeliveredHere(Bytes),
@@ -76,7 +76,8 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
-    /// A program's verdict was DROP, or STOLEN where a kernel accepts that.
+    /// A program's verdict dropped the packet: DROP, or STOLEN where a kernel accepts that, or a
+    /// numbered queue's verdict with upper bits for which the kernel drops it (NFQ-64).
     Verdict "by verdict",
     /// No program listened to the queue, or the queue was in mode NONE (PKT-1).
     NoListener "no listener",
@@ -100,26 +101,29 @@ drop_reasons! {
     ModuleUnloaded "module unloaded",
     /// The packet's replacement was longer than 65,535 bytes (VER-7).
     ReplacementTooLong "replacement over 65535 bytes",
-    /// The packet's replacement was shorter than its network header (NFQ-69).
+    /// The packet's replacement in a numbered queue was shorter than the packet and than its
+    /// network header, IPv4's options included (NFQ-69).
     ReplacementTooShort "replacement shorter than a header",
     /// The packet was changed at OUTPUT, and no route leads to its new destination (VER-10).
     NotReroutable "no route after a change at OUTPUT",
     /// The Ethernet frame held no IP packet.
     NotIp "not IP",
-    /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast
-    /// frame.
+    /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast or
+    /// multicast frame.
     OtherHost "for another host",
     /// The packet's header was wrong (FWD-1), or the packet ended before a header that a rule had
     /// to match.
     Malformed "malformed",
-    /// The packet's source or destination must not appear on a network: loopback, or this host's
-    /// own address as a source.
+    /// The packet arrived with an address that must not stand there: a multicast or broadcast
+    /// source, this host's own address as a source, an IPv4 address of loopback or of network 0, or
+    /// an IPv6 address that must not be forwarded.
     Martian "impossible address",
     /// No route leads to the packet's destination.
     NoRoute "no route",
     /// The packet was to be forwarded, and its TTL or hop limit was 0 or 1 (FWD-3).
     HopLimit "TTL or hop limit at its end",
-    /// The packet was longer than the MTU and could not be fragmented (FWD-4).
+    /// The packet was longer than the MTU of the device that it was to leave by, and could not be
+    /// fragmented (FWD-4).
     TooLong "over the MTU",
     /// The packet was an IPv4 fragment for this host. A kernel would collect the fragments and put
     /// them together before INPUT, which the emulator does not (PKT-11).

@@ -30,7 +30,8 @@ pub enum PacketEvent {
         /// The queue that the packet waits in now.
         queue: QueueId,
     },
-    /// The packet left or was dropped. This is its last event.
+    /// The packet was delivered to this host, left by a device, or was dropped. This is its last
+    /// event.
     Left {
         /// The serial of the packet.
         packet: PacketSerial,
@@ -61,7 +62,8 @@ impl Journal {
         self.0.is_some()
     }
 
-    /// Takes the events that the journal holds, in order.
+    /// Takes the events that the journal holds, in order. The journal stays open. Returns an empty
+    /// list if it is not open.
     pub(crate) fn take(&mut self) -> Vec<PacketEvent> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }

@@ -33,7 +33,8 @@ impl Accounting {
         self.dropped.iter().sum()
     }
 
-    /// Returns `true` if every packet that entered is accounted for.
+    /// Returns `true` if every packet that entered is accounted for: `entered` is the sum of
+    /// `delivered`, `queued` and all drops.
     #[must_use]
     pub fn balances(&self) -> bool {
         self.entered == self.delivered + self.dropped() + self.queued
