@@ -180,8 +180,8 @@ fn is_non_blocking(side: &dyn AsFd) -> bool {
 
 /// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)`: asks the queue to set
 /// the copy mode, and the copy range to `len` bytes; any `mode` is sent as it is. Returns the
-/// number of bytes sent, or -1 if nothing was sent (LIB-2). If the queue refuses, a later
-/// `ipq_read` reads the error.
+/// number of bytes sent, or -1 if the message was not sent whole (LIB-2). If the queue refuses, a
+/// later `ipq_read` reads the error.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_int {
     let Some(handle) = find(handle) else {

@@ -55,9 +55,10 @@ pub trait Transport {
     /// with [`Datagram::copied`].
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError>;
 
-    /// Sends each of `messages` as a datagram of its own, in order, and puts the n-th result into
-    /// the n-th of `results`. A message that fails does not keep the next from being sent. Messages
-    /// and results beyond the shorter of the two slices are left alone.
+    /// Sends each of `messages` as [`send`](Self::send) does, in order, and puts the n-th result
+    /// into the n-th of `results`. A transport may put several messages into one datagram, if the
+    /// other side obeys each as if it had come alone. A message that fails does not keep the next
+    /// from being sent. Messages and results beyond the shorter of the two slices are left alone.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         for (message, result) in messages.iter().zip(results) {
             *result = self.send(message);
@@ -67,8 +68,8 @@ pub trait Transport {
     /// Receives as many datagrams as there are and `slots` has room for. Waits as `wait` says for
     /// the first datagram only. Returns the number of slots that were filled, which are the first
     /// ones: at least one, unless `slots` is empty. An error before the first datagram is returned.
-    /// A later error is put into the last slot that is filled, except that silence is no error
-    /// then.
+    /// A later error is put into the last of the filled slots. If no further datagram is there, the
+    /// call ends without an error.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for slot in slots {

@@ -38,13 +38,14 @@ pub(super) fn number() -> i32 {
     NUMBER.get()
 }
 
-/// Makes `number` this thread's last error, without a detail.
+/// Makes `number` this thread's last error. Its text is libipq's own, without a detail.
 pub(super) fn set(number: ErrorNumber) {
     NUMBER.set(number.number());
     TEXT.with(|text| text[0].set(0));
 }
 
-/// Makes `number` this thread's last error. Its text is libipq's own, a colon and `detail`.
+/// Makes `number` this thread's last error. Its text is libipq's own, a colon, a space and
+/// `detail`, cut to 511 bytes.
 pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
     NUMBER.set(number.number());
     TEXT.with(|text| {

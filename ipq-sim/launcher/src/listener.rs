@@ -34,8 +34,8 @@ impl Listener {
         }
     }
 
-    /// Takes the next watched call, without waiting. The call waits until it is answered. Returns
-    /// `None` if no call waits that was not taken before.
+    /// Takes the next watched call, without waiting. The thread that made it stays stopped until it
+    /// is answered. Returns `None` if no call waits that was not taken before.
     pub fn next_call(&mut self) -> io::Result<Option<Call>> {
         if let Some(call) = self.early.pop_front() {
             return Ok(Some(call));
@@ -140,12 +140,14 @@ impl Listener {
         Some((name, arguments))
     }
 
-    /// Makes a call return `value`. The kernel does not carry the call out.
+    /// Makes a call return `value`. The kernel does not carry the call out. If the caller is gone,
+    /// does nothing and succeeds.
     pub fn answer(&self, call: &Call, value: i64) -> io::Result<()> {
         self.respond(call, value, 0, 0)
     }
 
-    /// Makes a call fail with `errno`. The kernel does not carry the call out.
+    /// Makes a call fail with `errno`. The kernel does not carry the call out. If the caller is
+    /// gone, does nothing and succeeds.
     pub fn refuse(&self, call: &Call, errno: i32) -> io::Result<()> {
         self.respond(call, 0, -errno, 0)
     }
@@ -177,7 +179,8 @@ impl Listener {
 
     /// Gives the caller a copy of `descriptor` under the first free number from `lowest` on, and
     /// makes the call return that number. If the caller's limit forbids so high a number, the copy
-    /// gets the lowest free number.
+    /// gets the lowest free number. If the copy can't be made, makes the call fail with the error
+    /// number.
     pub fn give_from(
         &self,
         lowest: i32,

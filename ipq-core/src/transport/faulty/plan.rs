@@ -87,11 +87,11 @@ impl Default for Departure {
     }
 }
 
-/// An endless random plan. It is the same for the same seed, on every machine and in every version
-/// of this crate.
+/// A random plan, endless unless there is nothing to choose from. It is the same for the same seed,
+/// on every machine and in every version of this crate.
 ///
 /// Each item is one of the choices, drawn by its weight: of `[(1, Lose), (99, Pass)]` one in a
-/// hundred is `Lose`.
+/// hundred is `Lose` on average.
 #[derive(Clone, Debug)]
 pub struct Seeded<F> {
     state: u64,

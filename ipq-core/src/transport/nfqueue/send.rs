@@ -174,8 +174,9 @@ impl<S: QueueSocket> NfQueue<S> {
         Some((request, action))
     }
 
-    /// Decides what the kernel is asked for a message of `length` bytes that begins with `head`.
-    /// Returns `None` if the queue ignores the message.
+    /// Decides what the kernel is asked for a message of `length` bytes that begins with `head`, of
+    /// any kind. If the message attaches, the result holds the lock of attaching. Returns `None` if
+    /// the queue ignores the message.
     #[inline(never)]
     fn decide_slow(&self, head: &[u8], length: usize) -> Option<Decided<MutexGuard<'_, ()>>> {
         let (request, refused) = Request::screen(head, length)?;

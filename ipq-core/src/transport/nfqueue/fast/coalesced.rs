@@ -168,7 +168,9 @@ impl<'m, 'b> Batch<'m, 'b> {
         Some(Added::Done)
     }
 
-    /// Adds the message in `parts`, of any kind, as `slow` decides about it.
+    /// Adds the message in `parts`, of any kind, as `slow` decides about it: not at all if the
+    /// queue ignores it. If the bytes after its head are in several slices or do not fit, adds
+    /// nothing and returns [`Added::NoRoom`].
     fn add_slow<G>(
         &mut self,
         parts: &'m [IoSlice<'m>],
@@ -196,8 +198,9 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Returns `true` if the datagram has room for a message with the bytes `tail` after its fixed
-    /// part.
+    /// Returns `true` if the datagram has room for `tail`, the bytes after a message's fixed part:
+    /// with those of the messages before, at most 65,531. For the fixed part of each of 64 messages
+    /// there is room.
     fn has_room_for(&self, tail: &[u8]) -> bool {
         self.tail_bytes + tail.len() <= LONGEST_CONTENT
     }

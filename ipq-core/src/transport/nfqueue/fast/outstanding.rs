@@ -50,7 +50,8 @@ impl Outstanding {
         self.packets = VecDeque::new();
     }
 
-    /// Removes the packets with these ids from the list. Their verdicts were sent.
+    /// Takes note that verdicts on the packets with these ids were sent: they are outstanding no
+    /// longer. Ids that are not listed are ignored.
     pub(crate) fn all_decided(&mut self, ids: &[u32]) {
         // Nearly always these are the oldest packets, and no other has a verdict.
         let oldest = if self.decided == 0 {
@@ -65,7 +66,8 @@ impl Outstanding {
         }
     }
 
-    /// Removes the packet with this id from the list, if it is listed. Its verdict was sent.
+    /// Takes note that a verdict on the packet with this id was sent: it is outstanding no longer.
+    /// An id that is not listed is ignored.
     pub(crate) fn decided(&mut self, id: u32) {
         let Some(first) = self.packets.front().map(|packet| packet.id) else {
             return;

@@ -85,7 +85,7 @@ impl TemplateCache {
 
     /// Returns the first 128 bytes of the datagram at byte `at` of `buffer`, to
     /// [insert](Self::insert) them once the datagram is translated. Returns `None` if it is no
-    /// packet, if it is too short, or if this batch has made all the templates that it may.
+    /// packet, if it has less than 128 bytes, or if this batch has got 4 prefixes already.
     pub(crate) fn prefix_to_insert(&mut self, buffer: &[u8], at: usize) -> Option<Prefix> {
         let left = self.inserts_left.checked_sub(1)?;
         let prefix = buffer.get(at..)?.first_chunk()?;

@@ -53,8 +53,9 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(filled)
     }
 
-    /// Receives the datagrams that are there, at most 64, into `slots` with one system call, and
-    /// translates them. Waits for the first as `wait` says.
+    /// Receives the datagrams that are there into `slots` with one system call, and translates
+    /// them: at most 64, or 32 if a buffer may be too short for a datagram. Waits for the first as
+    /// `wait` says.
     fn burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         let count = slots.len().min(AT_ONCE);
         let slots = &mut slots[..count];
@@ -138,9 +139,9 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(())
     }
 
-    /// Translates a datagram that no template matches, and makes a template of it if it is a
-    /// packet. The datagram is in `buffer` after `headroom` bytes. Returns `None` if it is not for
-    /// the program.
+    /// Translates a datagram that no template matches, and makes a template of it if it is a packet
+    /// for the program and the batch may still make one. The datagram is in `buffer` after
+    /// `headroom` bytes. Returns `None` if it is not for the program.
     #[inline(never)]
     fn accept_and_insert(
         &self,

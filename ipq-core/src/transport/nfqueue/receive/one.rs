@@ -105,6 +105,8 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Translates a datagram, which was received at the place `origin`, to a frame in `buffer`.
+    /// Looks the packet's devices up in the table, and asks the kernel about the capability if an
+    /// answer's meaning depends on it. Acts on nothing else.
     pub(super) fn translate(
         &self,
         origin: Origin<'_>,

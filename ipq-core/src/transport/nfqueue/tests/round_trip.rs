@@ -24,7 +24,8 @@ struct Kernel {
 }
 
 impl Kernel {
-    /// Returns the answers to a datagram, each a datagram.
+    /// Returns the answers to a datagram, each a datagram: to messages that fail, and to those with
+    /// the flag ACK. Without the capability only the first message is answered, with EPERM.
     fn answers(self, mut datagram: &[u8]) -> Vec<Vec<u8>> {
         let mut answers = Vec::new();
         while let Some(header) = Header::parse(datagram, Abi::NATIVE) {

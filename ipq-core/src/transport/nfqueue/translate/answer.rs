@@ -126,7 +126,8 @@ struct QuotedRequest {
 
 impl QuotedRequest {
     /// Reads the quoted message with header `inner`, which ends at byte `end` of the answer in
-    /// `front`.
+    /// `front`. Returns an error if it has no nfnetlink header or a damaged attribute, or holds
+    /// more than two parts of the program's message.
     fn parse(front: &[u8], end: usize, inner: Header) -> Result<Self, ParseError> {
         let message_type = inner.message_type.to_wire();
         if end - QUOTE < HEADER_BYTES {

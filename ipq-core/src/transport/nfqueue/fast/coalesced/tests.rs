@@ -103,7 +103,8 @@ impl Played {
     }
 
     /// Plays the kernel, which carries out a datagram that is made of `decisions`. Fails if a
-    /// packet gets a verdict that the program has not given.
+    /// packet gets a verdict or a replacement that the program has not given, or if a decision
+    /// about a packet that is still queued is not carried out.
     fn obey(&mut self, mut datagram: &[u8], decisions: &[Decision]) -> Result<(), TestCaseError> {
         let mut wanted: BTreeMap<u32, (Verdict, &[u8])> = decisions
             .iter()
