@@ -8,6 +8,7 @@ const VERDICT: u16 = 0x0301;
 
 /// Returns messages that no kernel sends to the program that listens to queue 7, each with a name
 /// and the error that it gets.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(crate) fn malformed() -> Vec<(&'static str, Vec<u8>, ParseError)> {
     vec![
         // The datagram and its header.
