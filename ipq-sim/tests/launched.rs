@@ -248,6 +248,8 @@ fn a_program_in_go_which_makes_its_own_system_calls_is_given_its_socket() {
             .arg(&program)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go/queue.go"))
             .env("CGO_ENABLED", "0")
+            .env("GO111MODULE", "off")
+            .env("GOFLAGS", "")
             .env("GOCACHE", Path::new(SCRATCH).join("go-cache")),
     );
     assert_all_accepted(&run(&[], &[program.to_str().unwrap()]), "seccomp");

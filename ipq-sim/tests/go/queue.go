@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"unsafe"
 )
 
 const (
@@ -18,7 +19,16 @@ const (
 	accept  = 1
 )
 
-var order = binary.NativeEndian
+// order is this machine's order of bytes: binary.NativeEndian takes Go 1.21.
+var order = nativeOrder()
+
+func nativeOrder() binary.ByteOrder {
+	one := uint16(1)
+	if *(*byte)(unsafe.Pointer(&one)) == 1 {
+		return binary.LittleEndian
+	}
+	return binary.BigEndian
+}
 
 func check(err error) {
 	if err != nil {

@@ -221,3 +221,53 @@ fn a_program_in_ruby_decides() {
         assert_decided(&ran, false);
     }
 }
+
+/// The `go` command with the libraries of Debian's packages, and without those of the network.
+fn go(arguments: &[&str]) -> Command {
+    let mut go = Command::new("go");
+    go.args(arguments)
+        .env("GO111MODULE", "off")
+        .env("GOFLAGS", "")
+        .env("GOPATH", "/usr/share/gocode")
+        .env("GOCACHE", Path::new(SCRATCH).join("go-cache"))
+        .env("CGO_ENABLED", "0");
+    go
+}
+
+/// The filter in Go; none if it can't be compiled here.
+fn filter_in_go() -> Option<String> {
+    let library = go(&["build", "github.com/mdlayher/netlink"]).output();
+    if !library.is_ok_and(|output| output.status.success()) {
+        eprintln!(
+            "skipped: there is no Go with github.com/mdlayher/netlink: apt-get install golang-go \
+             golang-github-mdlayher-netlink-dev"
+        );
+        return None;
+    }
+    if !can_launch() {
+        return None;
+    }
+    let program = Path::new(SCRATCH).join("nfqueue-mdlayher-program");
+    let unfinished = program.with_extension(format!("{}-{:?}", std::process::id(), std::thread::current().id()));
+    succeed(go(&["build", "-o"]).arg(&unfinished).arg(source("mdlayher_filter.go")));
+    std::fs::rename(unfinished, &program).unwrap();
+    Some(program.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_static_program_in_go_decides() {
+    if let Some(program) = filter_in_go() {
+        let ran = run("go", &all_packets(), &[], &[&program, "8"]);
+        assert_decided(&ran, true);
+    }
+}
+
+#[test]
+fn a_packet_before_the_answer_to_a_request_ends_a_program_in_go() {
+    if let Some(program) = filter_in_go() {
+        let ran = run("go-at-once", &all_packets(), &["--at-once"], &[&program, "8"]);
+        let told = "netlink validate: mismatched sequence in netlink reply";
+        assert!(ran.errors.contains(told), "{}", ran.errors);
+        assert_eq!(ran.status, Some(1), "{}", ran.errors);
+    }
+}
