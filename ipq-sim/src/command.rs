@@ -42,6 +42,7 @@ Examples:
   zcat big.pcap.gz | ipq-sim run --pcap - -- ./filter  compressed files are read as they are, too
   ipq-sim run --pcap in.pcap --trace trace.pcap -- ./filter && tshark -r trace.pcap
   ipq-sim run --pcap in.pcap --drop-net-admin after-open -- ./filter
+  ipq-sim run --pcap in.pcap --raw-sockets --out out.pcapng -- ./rejecter
   ipq-sim run --pcap in.pcap --rule '-p udp -j NFQUEUE --queue-num 2' --rule '-j NFQUEUE' -- ./filter
 
 Captures are pcap or pcapng, plain or compressed by gzip or zstd. Their link layers: Ethernet with
@@ -200,6 +201,11 @@ struct RunArguments {
     /// rule queues is let through. Packets come by eth0 and leave by eth1.
     #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
     rules: Vec<String>,
+    /// Give the program emulated raw sockets and packet sockets. What it sends by them is in OUT and
+    /// LOG.jsonl, each packet before those that had no verdict yet, and nothing of it reaches this
+    /// machine's network. It takes the launcher `seccomp`.
+    #[arg(long)]
+    raw_sockets: bool,
     #[command(flatten)]
     feed: FeedArguments,
     #[command(flatten)]
@@ -336,6 +342,9 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let preload = arguments.preload.as_ref().map(|_| Launcher::Preload);
     if let Some(launcher) = arguments.launcher.or(preload) {
         run = run.launcher(launcher);
+    }
+    if arguments.raw_sockets {
+        run = run.raw_sockets();
     }
     if let Some(number) = arguments.queue_num {
         run = run.queue_number(number);

@@ -42,10 +42,16 @@ impl Call {
 /// on other sockets are not stopped.
 pub const FIRST_WITH_SENDER: i32 = 512;
 
+/// The lowest descriptor on which send calls are watched, where raw sockets are.
+///
+/// A raw socket is [given](crate::Listener::give_from) a number from here on, so that sending on
+/// other descriptors is not stopped.
+pub const FIRST_RAW: i32 = 768;
+
 /// A watched call. Several system call numbers may stand for one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Name {
-    /// `socket` for a watched netlink protocol.
+    /// `socket` for a watched netlink protocol, or for a raw socket where those are watched.
     Socket,
     /// `bind` on any socket.
     Bind,
@@ -55,10 +61,11 @@ pub enum Name {
     SocketName,
     /// `getpeername` on any socket.
     PeerName,
-    /// `setsockopt` at the netlink level, or for the size of the send or receive buffer.
+    /// `setsockopt` at the netlink level, or for the size of the send or receive buffer. With
+    /// [`Watch::raw_sockets`](crate::Watch::raw_sockets), any `setsockopt`.
     SetOption,
     /// `getsockopt` at the netlink level, or for the socket's type, domain, protocol, error or
-    /// buffer sizes.
+    /// buffer sizes. With [`Watch::raw_sockets`](crate::Watch::raw_sockets), any `getsockopt`.
     GetOption,
     /// `recvmsg`, `recvmmsg`, `read`, `readv`, or any receive call of i386's `socketcall`. Reported
     /// only if [`Watch::receives`](crate::Watch::receives) is set.
@@ -67,6 +74,10 @@ pub enum Name {
     /// not set, reported only if the descriptor is [`FIRST_WITH_SENDER`] or higher and the caller
     /// asks for the sender's address.
     ReceiveFrom,
+    /// `write`, `writev`, `sendto`, `sendmsg` or `sendmmsg` on a descriptor from [`FIRST_RAW`] on, or
+    /// any send call of i386's `socketcall`. Reported only if
+    /// [`Watch::raw_sockets`](crate::Watch::raw_sockets) is set.
+    Send(SendForm),
     /// A call that opens a file by its path.
     Open {
         /// The index of the argument, counted from 0, that points to the path.
@@ -91,6 +102,21 @@ pub enum Name {
     /// A call that may close descriptors: `close` of a descriptor up to 1023, `close_range`,
     /// `dup2`, `dup3`, `execve`, `execveat` or `exit_group`.
     Closing,
+}
+
+/// The arguments of a call that sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SendForm {
+    /// `write`: the bytes and their number.
+    Bytes,
+    /// `sendto`: the bytes, their number, flags, and the address with its length.
+    BytesTo,
+    /// `writev`: the vectors and their number.
+    Vectors,
+    /// `sendmsg`: a `struct msghdr`, and flags.
+    Message,
+    /// `sendmmsg`: an array of `struct mmsghdr`, their number, and flags.
+    Messages,
 }
 
 /// The C structure into which a call writes the status of a file.

@@ -155,7 +155,21 @@ mod tests {
     const I386: u32 = 0x4000_0003;
 
     fn filter(receives: bool) -> Vec<sock_filter> {
-        assemble(&table::interfaces(&[3, 12, 13], Purpose::Watch { receives }))
+        filter_for(Purpose::Watch {
+            receives,
+            raw_sockets: false,
+        })
+    }
+
+    fn filter_with_raw_sockets() -> Vec<sock_filter> {
+        filter_for(Purpose::Watch {
+            receives: false,
+            raw_sockets: true,
+        })
+    }
+
+    fn filter_for(purpose: Purpose) -> Vec<sock_filter> {
+        assemble(&table::interfaces(&[3, 12, 13], purpose))
     }
 
     #[rstest]
@@ -204,6 +218,45 @@ mod tests {
     }
 
     #[rstest]
+    #[case::raw(X86_64, 41, [2, 3, 255, 0, 0, 0])]
+    #[case::raw_with_flags(X86_64, 41, [2, 0x8_0803, 6, 0, 0, 0])]
+    #[case::raw_of_ipv6(X86_64, 41, [10, 0x8_0003, 58, 0, 0, 0])]
+    #[case::old_packet_socket(X86_64, 41, [2, 10, 0x300, 0, 0, 0])]
+    #[case::packet(X86_64, 41, [17, 2, 8, 0, 0, 0])]
+    #[case::option(X86_64, 54, [5, 0, 3, 0, 0, 0])]
+    #[case::write(X86_64, 1, [768, 0x7ffd_0000_1000, 20, 0, 0, 0])]
+    #[case::send(X86_64, 44, [1023, 0x7ffd_0000_1000, 20, 0, 0, 0])]
+    #[case::messages(X86_64, 307, [800, 0x7ffd_0000_1000, 2, 0, 0, 0])]
+    #[case::i386(I386, 370, [768, 0xffff_d000, 0, 0, 0, 0])]
+    #[case::i386_in_memory(I386, 102, [11, 0xffff_d000, 0, 0, 0, 0])]
+    #[cfg(target_arch = "x86_64")]
+    fn raw_sockets_are_told_of_only_where_they_are_watched(
+        #[case] architecture: u32,
+        #[case] number: u32,
+        #[case] arguments: [u64; 6],
+    ) {
+        let watched = said(&filter_with_raw_sockets(), architecture, number, arguments);
+        assert_eq!(watched, NOTIFY);
+        assert_eq!(said(&filter(true), architecture, number, arguments), ALLOW);
+    }
+
+    #[rstest]
+    #[case::datagrams_of_the_network(X86_64, 41, [2, 2, 0, 0, 0, 0])]
+    #[case::ping(X86_64, 41, [2, 2, 1, 0, 0, 0])]
+    #[case::route(X86_64, 41, [16, 3, 0, 0, 0, 0])]
+    #[case::verdict(X86_64, 44, [767, 0x7ffd_0000_1000, 20, 0, 0, 0])]
+    #[case::no_descriptor(X86_64, 1, [0xffff_ffff, 0x7ffd_0000_1000, 20, 0, 0, 0])]
+    #[cfg(target_arch = "x86_64")]
+    fn what_is_no_raw_socket_goes_on_where_they_are_watched(
+        #[case] architecture: u32,
+        #[case] number: u32,
+        #[case] arguments: [u64; 6],
+    ) {
+        let answer = said(&filter_with_raw_sockets(), architecture, number, arguments);
+        assert_eq!(answer, ALLOW);
+    }
+
+    #[rstest]
     #[case::ip_queue(X86_64, 41, [16, 3, 3, 0, 0, 0], false)]
     #[case::nfnetlink(X86_64, 41, [16, 3, 12, 0, 0, 0], false)]
     #[case::internet(X86_64, 41, [2, 3, 3, 0, 0, 0], true)]
@@ -225,8 +278,12 @@ mod tests {
 
     #[test]
     fn the_kernel_takes_a_filter_of_that_length() {
-        assert!(filter(true).len() < 4096, "BPF_MAXINSNS");
-        for interface in table::interfaces(&[3, 12, 13], Purpose::Watch { receives: true }) {
+        let purpose = Purpose::Watch {
+            receives: true,
+            raw_sockets: true,
+        };
+        assert!(filter_for(purpose).len() < 4096, "BPF_MAXINSNS");
+        for interface in table::interfaces(&[3, 12, 13], purpose) {
             for rule in &interface.rules {
                 assert!(consequence(rule).len() < 256);
             }

@@ -34,12 +34,26 @@ pub struct Watch {
     /// `true` if receive calls and `read` are reported, too. Each such call then costs some
     /// microseconds.
     pub receives: bool,
+    /// `true` if `socket` for raw sockets and packet sockets is reported, too, and never reaches
+    /// the kernel. So is each call that sends on a descriptor from
+    /// [`FIRST_RAW`](crate::FIRST_RAW) on.
+    pub raw_sockets: bool,
 }
 
 impl Watch {
+    /// Returns `true` if `socket(domain, kind, _)` opens a raw socket or a packet socket, and those
+    /// are watched.
+    #[must_use]
+    pub fn is_watched_raw(&self, domain: i32, kind: i32) -> bool {
+        self.raw_sockets && table::is_raw(domain, kind)
+    }
+
     fn interfaces(&self) -> io::Result<Vec<Interface>> {
-        let receives = self.receives;
-        known(table::interfaces(&self.protocols, Purpose::Watch { receives }))
+        let purpose = Purpose::Watch {
+            receives: self.receives,
+            raw_sockets: self.raw_sockets,
+        };
+        known(table::interfaces(&self.protocols, purpose))
     }
 }
 
@@ -122,7 +136,7 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
         .recv()
         .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
         .map_err(LaunchError::NoListener)?;
-    let mut listener = Listener::new(listener, interfaces, &watch.protocols);
+    let mut listener = Listener::new(listener, interfaces, watch.clone());
     let child = start(&mut listener, &child, &ended).map_err(LaunchError::Program)?;
     Ok(Launched { child, listener })
 }
@@ -154,7 +168,8 @@ fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, end
     let mut waiting = std::collections::VecDeque::new();
     let started = loop {
         while let Some(call) = listener.next_call()? {
-            if call.name == Name::Closing {
+            // The program has no socket yet: the starting thread tells how the start went.
+            if matches!(call.name, Name::Closing | Name::Send(_)) {
                 listener.proceed(&call)?;
             } else {
                 waiting.push_back(call);

@@ -15,6 +15,7 @@
 //! | `filter` | assembles the filter, pure |
 //! | `table` | system call numbers of each architecture |
 //! | `listener` | reads calls, and answers them |
+//! | `sending` | reads the datagrams of a send call |
 //! | `process` | looks into a process that is stopped in a call |
 //! | [`datagrams`] | moves many datagrams with one call, and tells how much is unread |
 //! | `sys` | the system calls without a safe wrapper |
@@ -24,11 +25,12 @@
 //!
 //! # What the filter guarantees
 //!
-//! A `socket` call for one of the watched netlink protocols never reaches the kernel. Its arguments
-//! are integers, which the filter itself compares, and no answer of the listener lets the call go
-//! on. i386's `socketcall` passes the arguments in memory, which another thread could change; so
-//! the launcher makes each such socket itself, from the arguments that it has read. `io_uring`,
-//! which could make sockets without a `socket` call, and the x32 interface are refused with ENOSYS.
+//! A `socket` call for one of the watched netlink protocols never reaches the kernel, nor does one
+//! for a raw socket if those are watched. Its arguments are integers, which the filter itself
+//! compares, and no answer of the listener lets the call go on. i386's `socketcall` passes the
+//! arguments in memory, which another thread could change; so the launcher makes each such socket
+//! itself, from the arguments that it has read. `io_uring`, which could make sockets without a
+//! `socket` call, and the x32 interface are refused with ENOSYS.
 //!
 //! The program runs with `no_new_privs`: set-user-id programs that it starts gain nothing.
 
@@ -40,10 +42,12 @@ mod filter;
 mod launch;
 mod listener;
 mod process;
+mod sending;
 mod sys;
 mod table;
 
-pub use call::{Call, FIRST_WITH_SENDER, Name, Privileged, StatusForm};
+pub use call::{Call, FIRST_RAW, FIRST_WITH_SENDER, Name, Privileged, SendForm, StatusForm};
 pub use launch::{LaunchError, Launched, Watch, can_launch, launch, launch_guarded, no_new_process};
 pub use listener::Listener;
 pub use process::{Activity, Process, activity, holders, holds};
+pub use sending::Datagram;

@@ -1,9 +1,10 @@
 //! Reads the calls that processes are stopped in, and answers them.
 
-use crate::call::{Call, Name, StatusForm};
+use crate::call::{Call, Name, SendForm, StatusForm};
+use crate::launch::Watch;
 use crate::process::{self, Process};
 use crate::sys;
-use crate::table::{Action, Interface, SOCKET_CALLS, SOCKET_CALLS_THAT_RECEIVE};
+use crate::table::{Action, Interface, SOCKET_CALLS, SOCKET_CALLS_THAT_RECEIVE, SOCKET_CALLS_THAT_SEND};
 use libc::{seccomp_notif, seccomp_notif_resp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
@@ -16,22 +17,28 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Listener {
     descriptor: OwnedFd,
     interfaces: Vec<Interface>,
-    /// The netlink protocols whose `socket` calls may not reach the kernel.
-    protocols: Vec<u32>,
+    /// The calls that are watched. Watched `socket` calls may not reach the kernel.
+    watch: Watch,
     /// The calls that [`launch`](fn@crate::launch) read while it started the program. They are
     /// taken before all other calls.
     pub(crate) early: VecDeque<Call>,
 }
 
 impl Listener {
-    pub(crate) fn new(descriptor: OwnedFd, interfaces: Vec<Interface>, protocols: &[u32]) -> Self {
+    pub(crate) fn new(descriptor: OwnedFd, interfaces: Vec<Interface>, watch: Watch) -> Self {
         sys::switch_at_once(descriptor.as_fd());
         Self {
             descriptor,
             interfaces,
-            protocols: protocols.to_vec(),
+            watch,
             early: VecDeque::new(),
         }
+    }
+
+    /// Returns the calls that are watched.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Takes the next watched call, without waiting. The thread that made it stays stopped until it
@@ -117,17 +124,24 @@ impl Listener {
     /// 32-bit words in the caller's memory; of a receive call only the descriptor is read. If the
     /// memory can't be read, fails the call with EFAULT and returns `None`.
     fn socket_call(&self, call: &Call) -> Option<(Name, [u64; 6])> {
+        /// `send`, which has no address.
+        const SEND: u32 = 9;
         let number = call.arguments[0] as u32;
         let known = SOCKET_CALLS.iter().find(|(known, _)| *known == number);
         let receives = SOCKET_CALLS_THAT_RECEIVE.contains(&number).then_some(Name::Receive);
-        let name = known.map(|(_, name)| *name).or(receives)?;
+        let sends = SOCKET_CALLS_THAT_SEND.iter().find(|(known, _)| *known == number);
+        let sends = sends.map(|(_, form)| Name::Send(*form));
+        let name = known.map(|(_, name)| *name).or(receives).or(sends)?;
         // Only as many words as the call has are read: the memory behind them may not exist.
         let count = match name {
             Name::SetOption | Name::GetOption => 5,
             Name::Receive => 1,
+            Name::Send(SendForm::Messages) => 4,
+            Name::Send(SendForm::BytesTo) if number == SEND => 4,
+            Name::Send(SendForm::BytesTo) => 6,
             _ => 3,
         };
-        let mut bytes = [0; 20];
+        let mut bytes = [0; 24];
         let room = &mut bytes[..4 * count];
         if !self.read(call, u64::from(call.arguments[1] as u32), room) {
             let _ = self.refuse(call, libc::EFAULT);
@@ -152,16 +166,16 @@ impl Listener {
         self.respond(call, 0, -errno, 0)
     }
 
-    /// Lets the kernel carry out a call. A `socket` call for a watched protocol fails with
-    /// EPROTONOSUPPORT instead. Any other `socket` call that came through `socketcall` is made by
-    /// this process, and the caller gets the socket.
+    /// Lets the kernel carry out a call. A `socket` call for a watched protocol, or for a raw socket
+    /// if those are watched, fails with EPROTONOSUPPORT instead. Any other `socket` call that came
+    /// through `socketcall` is made by this process, and the caller gets the socket.
     pub fn proceed(&self, call: &Call) -> io::Result<()> {
         if call.name != Name::Socket {
             return self.respond(call, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);
         }
         let [domain, kind, protocol] = [0, 1, 2].map(|index| call.int(index));
-        let is_watched = domain == libc::AF_NETLINK && self.protocols.contains(&protocol.cast_unsigned());
-        if is_watched || !call.from_memory {
+        let is_watched = domain == libc::AF_NETLINK && self.watch.protocols.contains(&protocol.cast_unsigned());
+        if is_watched || self.watch.is_watched_raw(domain, kind) || !call.from_memory {
             return self.refuse(call, libc::EPROTONOSUPPORT);
         }
         match sys::socket(domain, kind, protocol) {

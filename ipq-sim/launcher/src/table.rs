@@ -1,6 +1,6 @@
 //! The system calls that the filter watches, with their numbers on each architecture.
 
-use crate::call::{FIRST_WITH_SENDER, Name, Privileged, StatusForm};
+use crate::call::{FIRST_RAW, FIRST_WITH_SENDER, Name, Privileged, SendForm, StatusForm};
 
 /// A comparison of the lower 32 bits of a call's argument with a number. The first field is the
 /// argument's index.
@@ -70,10 +70,13 @@ impl Interface {
 /// What a filter is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Calls are reported to a listener, which answers them.
+    /// Calls are reported to a listener, which answers them. The fields say which calls are reported
+    /// beside those that always are.
     Watch {
-        /// `true` if receive calls and `read` are reported, too.
+        /// `true` if receive calls and `read` are reported.
         receives: bool,
+        /// `true` if `socket` for raw sockets is reported, and so is each call that sends on one.
+        raw_sockets: bool,
     },
     /// Sockets of the netlink protocols, and all sockets by `socketcall`, are refused with
     /// EPROTONOSUPPORT, and `io_uring` with ENOSYS. Nothing is reported.
@@ -92,7 +95,7 @@ pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> 
             rules: calls
                 .iter()
                 .filter_map(|(number, what)| match purpose {
-                    Purpose::Watch { receives } => rule(*number, *what, protocols, receives),
+                    Purpose::Watch { receives, raw_sockets } => rule(*number, *what, protocols, receives, raw_sockets),
                     Purpose::Guard => guard(*number, *what, protocols),
                 })
                 .collect(),
@@ -118,7 +121,7 @@ const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
 /// numbers at their start, and nearly all of these calls then cost nothing.
 const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
 
-/// The numbers by which `socketcall` names the watched calls, except the receive calls.
+/// The numbers by which `socketcall` names the watched calls, except the receive and send calls.
 pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (1, Name::Socket),
     (2, Name::Bind),
@@ -129,6 +132,32 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (15, Name::GetOption),
 ];
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
+/// `send` is among them: as a `sendto` without an address.
+pub(crate) const SOCKET_CALLS_THAT_SEND: [(u32, SendForm); 4] = [
+    (9, SendForm::BytesTo),
+    (11, SendForm::BytesTo),
+    (16, SendForm::Message),
+    (20, SendForm::Messages),
+];
+
+/// `SOCK_PACKET`, by which programs of the nineties opened a packet socket as one of `AF_INET`.
+const SOCK_PACKET: i32 = 10;
+
+/// The bits of a socket's kind in the second argument of `socket`. The others are flags.
+const KIND: i32 = 0xf;
+
+/// The kinds of raw sockets in each domain. In `AF_PACKET` every socket is one.
+const RAW_KINDS: [(i32, i32); 3] = [
+    (libc::AF_INET, libc::SOCK_RAW),
+    (libc::AF_INET, SOCK_PACKET),
+    (libc::AF_INET6, libc::SOCK_RAW),
+];
+
+/// Returns `true` if `socket(domain, kind, _)` opens a socket by which a program sends packets that
+/// it has made itself.
+pub(crate) fn is_raw(domain: i32, kind: i32) -> bool {
+    domain == libc::AF_PACKET || RAW_KINDS.contains(&(domain, kind & KIND))
+}
 
 /// Returns the rule for calls of that `number` in a guard's filter: refuses sockets of `protocols`,
 /// every socket by `socketcall`, and `io_uring`. Returns `None` if the filter lets all calls of
@@ -138,7 +167,7 @@ fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
         What::Named(Name::Socket) => sockets_of(protocols),
         // The filter can't see the protocol, which is in memory, so every socket is refused.
         What::SocketCall => vec![vec![Test::Is(0, 1)]],
-        What::IoUring => return rule(number, what, protocols, false),
+        What::IoUring => return rule(number, what, protocols, false, false),
         _ => return None,
     };
     Some(Rule {
@@ -155,8 +184,32 @@ fn sockets_of(protocols: &[u32]) -> Vec<Vec<Test>> {
         .collect()
 }
 
-fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Rule> {
+/// Returns the conditions on the arguments of `socket` for a raw socket. The filter compares whole
+/// arguments, so each combination of flags is one alternative.
+fn raw_sockets() -> Vec<Vec<Test>> {
+    let flags = [
+        0,
+        libc::SOCK_CLOEXEC,
+        libc::SOCK_NONBLOCK,
+        libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+    ];
+    let with_flags = |(domain, kind): (i32, i32)| {
+        flags.map(|flags| {
+            vec![
+                Test::Is(0, domain.cast_unsigned()),
+                Test::Is(1, (kind | flags).cast_unsigned()),
+            ]
+        })
+    };
+    let packet = vec![Test::Is(0, libc::AF_PACKET.cast_unsigned())];
+    RAW_KINDS.into_iter().flat_map(with_flags).chain([packet]).collect()
+}
+
+fn rule(number: u32, what: What, protocols: &[u32], receives: bool, raw: bool) -> Option<Rule> {
     let options = |options: &[i32]| -> Vec<Vec<Test>> {
+        if raw {
+            return vec![];
+        }
         let of_the_socket = options
             .iter()
             .map(|option| vec![Test::Is(1, SOL_SOCKET), Test::Is(2, option.cast_unsigned())]);
@@ -166,7 +219,14 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Ru
     };
     let (action, alternatives) = match what {
         What::Named(name @ Name::Receive) if receives => (Action::Notify(name), vec![]),
-        What::Named(Name::Receive) => return None,
+        What::Named(name @ Name::Send(_)) if raw => {
+            let on_a_raw_socket = vec![
+                Test::AtLeast(0, FIRST_RAW.cast_unsigned()),
+                Test::AtMost(0, i32::MAX.cast_unsigned()),
+            ];
+            (Action::Notify(name), vec![on_a_raw_socket])
+        }
+        What::Named(Name::Receive | Name::Send(_)) => return None,
         What::Named(name @ Name::ReceiveFrom) => {
             // The filter sees 32 bits of the address. It takes 0 for a null pointer, since no
             // object of a program lies at an address whose lower half is 0.
@@ -177,7 +237,10 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Ru
             ];
             (Action::Notify(name), if receives { vec![] } else { vec![asks] })
         }
-        What::Named(name @ Name::Socket) => (Action::Notify(name), sockets_of(protocols)),
+        What::Named(name @ Name::Socket) => {
+            let raw_sockets = if raw { raw_sockets() } else { vec![] };
+            (Action::Notify(name), [sockets_of(protocols), raw_sockets].concat())
+        }
         What::Named(name @ Name::SetOption) => {
             let known = [
                 libc::SO_SNDBUF,
@@ -201,7 +264,12 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Ru
         What::Named(name) => (Action::Notify(name), vec![]),
         What::SocketCall => {
             let receiving = SOCKET_CALLS_THAT_RECEIVE.iter().filter(|_| receives);
-            let calls = SOCKET_CALLS.iter().map(|(call, _)| call).chain(receiving);
+            let sending = SOCKET_CALLS_THAT_SEND.iter().filter(|_| raw).map(|(call, _)| call);
+            let calls = SOCKET_CALLS
+                .iter()
+                .map(|(call, _)| call)
+                .chain(receiving)
+                .chain(sending);
             let alternatives = calls.map(|call| vec![Test::Is(0, *call)]).collect();
             (Action::NotifySocketCall, alternatives)
         }
@@ -236,6 +304,10 @@ const STATUS_EXTENDED: What = status(1, 4, StatusForm::Extended);
 const CLOSING: What = What::Named(Name::Closing);
 const RECEIVE: What = What::Named(Name::Receive);
 const RECEIVE_FROM: What = What::Named(Name::ReceiveFrom);
+
+const fn send(form: SendForm) -> What {
+    What::Named(Name::Send(form))
+}
 
 const fn status(path: usize, into: usize, form: StatusForm) -> What {
     What::Named(Name::Status { path, into, form })
@@ -320,6 +392,11 @@ const X86_64: &[(u32, What)] = &[
     (299, RECEIVE),
     (0, RECEIVE),
     (19, RECEIVE),
+    (1, send(SendForm::Bytes)),
+    (44, send(SendForm::BytesTo)),
+    (20, send(SendForm::Vectors)),
+    (46, send(SendForm::Message)),
+    (307, send(SendForm::Messages)),
 ];
 
 #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
@@ -370,6 +447,11 @@ const I386: &[(u32, What)] = &[
     (417, RECEIVE),
     (3, RECEIVE),
     (145, RECEIVE),
+    (4, send(SendForm::Bytes)),
+    (369, send(SendForm::BytesTo)),
+    (146, send(SendForm::Vectors)),
+    (370, send(SendForm::Message)),
+    (345, send(SendForm::Messages)),
 ];
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -409,4 +491,9 @@ const AARCH64: &[(u32, What)] = &[
     (243, RECEIVE),
     (63, RECEIVE),
     (65, RECEIVE),
+    (64, send(SendForm::Bytes)),
+    (206, send(SendForm::BytesTo)),
+    (66, send(SendForm::Vectors)),
+    (211, send(SendForm::Message)),
+    (269, send(SendForm::Messages)),
 ];

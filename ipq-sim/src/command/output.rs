@@ -11,7 +11,7 @@ use super::Failure;
 use clap::Args;
 use destination::{Destination, STANDARD_OUTPUT};
 use indicatif::ProgressBar;
-use ipq_sim::programs::run::{PacketReport, Progress, TracedMessage, Watch};
+use ipq_sim::programs::run::{OwnPacket, PacketReport, Progress, TracedMessage, Watch};
 use log::Log;
 use pcap::PcapWriter;
 use pcapng::PcapNgWriter;
@@ -145,6 +145,13 @@ impl Watch for Outputs<'_> {
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         match &mut self.writer {
             Some(writer) => writer.packet(packet),
+            None => Ok(()),
+        }
+    }
+
+    fn own_packet(&mut self, packet: OwnPacket) -> io::Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.own_packet(packet),
             None => Ok(()),
         }
     }

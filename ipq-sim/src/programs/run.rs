@@ -26,6 +26,7 @@ mod feeding;
 mod launcher;
 mod linkage;
 mod outcome;
+mod own;
 mod program;
 mod refusal;
 mod running;
@@ -37,6 +38,7 @@ pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, Frame, Fr
 pub use conclusion::{Finding, Outcome, ProgramEnd};
 pub use launcher::{Choice, Launcher};
 pub use outcome::{PacketReport, VerdictReport};
+pub use own::OwnPacket;
 pub use refusal::{Refusal, Request, Requirement, Setting};
 pub use summary::{ChosenKernel, Report, Summary};
 pub use watch::{Progress, TracedMessage, Watch};
@@ -108,6 +110,7 @@ pub struct Run {
     in_flight: Option<NonZeroUsize>,
     at_once: bool,
     net_admin: NetAdmin,
+    raw_sockets: bool,
     quiet: bool,
     profile: Profile,
     /// The kernel that replaces `profile` if the program opens a socket of nfnetlink or a rule
@@ -167,6 +170,18 @@ pub enum RunError {
     )]
     NoSeccomp {
         /// The system's error, as text.
+        reason: String,
+    },
+    /// Emulated raw sockets were asked for with a launcher that has none.
+    #[error(
+        "the launcher {launcher} has no emulated raw sockets, since it does not see the calls by which a program sends: they \
+         take the launcher seccomp (Linux 5.14){reason}"
+    )]
+    RawSockets {
+        /// The launcher's name on the command line.
+        launcher: &'static str,
+        /// The reason why seccomp can't be had, as the end of the sentence; empty if another
+        /// launcher was asked for.
         reason: String,
     },
     /// The launcher preload was asked for without the object of package ipq-preload.
@@ -241,6 +256,7 @@ impl Run {
             in_flight: None,
             at_once: false,
             net_admin: NetAdmin::default(),
+            raw_sockets: false,
             quiet: false,
             profile: Profile::default(),
             numbered: Some(Profile::LINUX_6_18_X86_64),
@@ -420,6 +436,18 @@ impl Run {
     #[must_use]
     pub fn net_admin(self, net_admin: NetAdmin) -> Self {
         Self { net_admin, ..self }
+    }
+
+    /// Gives the program emulated raw sockets: `SOCK_RAW` of `AF_INET` and `AF_INET6`, and packet
+    /// sockets (`AF_PACKET`). What it sends by them is [reported](Watch::own_packet), and does not
+    /// reach this machine's network. Unless set, this machine's kernel answers the program's calls
+    /// for such sockets. It takes [`Launcher::Seccomp`].
+    #[must_use]
+    pub fn raw_sockets(self) -> Self {
+        Self {
+            raw_sockets: true,
+            ..self
+        }
     }
 
     /// Sends what the program writes to its standard output to standard error, for a caller who

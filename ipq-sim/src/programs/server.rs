@@ -19,10 +19,12 @@
 mod frames;
 mod launched;
 mod observer;
+mod raw;
 mod requests;
 
 pub use launched::{Remark, Remarks};
 pub use observer::{Observer, Passed, Unread};
+pub use raw::{RawLayer, RawPacket};
 
 use crate::books::PacketSerial;
 use crate::kernel::Kernel;
@@ -33,7 +35,7 @@ use ipq_core::transport::unix::protocol::Notice;
 use ipq_core::wire::{Abi, Message, PacketId, nfnetlink};
 use ipq_core::{Errno, Family, PortId};
 use ipq_launcher::datagrams::Inbox;
-use launched::{LOOK, Launched};
+use launched::{GivenRaw, LOOK, Launched};
 use observer::PassedOnly;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -91,6 +93,8 @@ pub struct Server {
     /// other.
     spare: Option<OwnedFd>,
     next_key: u64,
+    /// `true` if a packet of a raw socket was lost: see [`Remark::LostRaw`].
+    has_lost_raw: bool,
     inbox: Inbox,
     allocations: Allocations,
 }
@@ -111,6 +115,8 @@ enum Connection {
     New(OwnedFd),
     /// The connection of an emulated socket of a program, which carries frames.
     Frames(Frames),
+    /// A connection of a program's raw socket.
+    Raw(GivenRaw),
     /// The connection for notices (of overruns and senders) about the socket with this key.
     Notices(OwnedFd, u64),
 }
@@ -138,6 +144,7 @@ impl Server {
             inputs,
             all: OnceLock::new(),
             next_key: 0,
+            has_lost_raw: false,
             inbox: Inbox::new(LONGEST),
             allocations: Allocations::default(),
         })
@@ -273,14 +280,14 @@ impl Server {
     fn frames(&self) -> impl Iterator<Item = &Frames> {
         self.connections.values().filter_map(|connection| match connection {
             Connection::Frames(frames) => Some(frames),
-            Connection::New(_) | Connection::Notices(..) => None,
+            Connection::New(_) | Connection::Raw(_) | Connection::Notices(..) => None,
         })
     }
 
     fn frames_mut(&mut self) -> impl Iterator<Item = &mut Frames> {
         self.connections.values_mut().filter_map(|connection| match connection {
             Connection::Frames(frames) => Some(frames),
-            Connection::New(_) | Connection::Notices(..) => None,
+            Connection::New(_) | Connection::Raw(_) | Connection::Notices(..) => None,
         })
     }
 
@@ -363,6 +370,9 @@ impl Server {
     }
 
     fn take_from_program(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn Observer) {
+        if let Some(Connection::Raw(_)) = self.connections.get(&key) {
+            return self.take_raw(key, observer);
+        }
         let Self {
             connections,
             inbox,

@@ -41,9 +41,6 @@ pub(crate) fn place(name: &str) -> PathBuf {
     place
 }
 
-const FILE_HEADER_BYTES: usize = 24;
-const RECORD_HEADER_BYTES: usize = 16;
-
 fn write_capture(path: &Path, packets: &[Vec<u8>]) {
     let records = packets
         .iter()
@@ -55,15 +52,7 @@ fn write_capture(path: &Path, packets: &[Vec<u8>]) {
 /// Returns the packets of a pcap file in this machine's byte order. Returns none if the file does
 /// not exist.
 pub(crate) fn read_capture(path: &Path) -> Vec<Vec<u8>> {
-    let file = std::fs::read(path).unwrap_or_default();
-    let mut rest = &file[FILE_HEADER_BYTES.min(file.len())..];
-    let mut packets = Vec::new();
-    while let Some((header, after)) = rest.split_at_checked(RECORD_HEADER_BYTES) {
-        let length = u32::from_ne_bytes(header[8..12].try_into().unwrap()) as usize;
-        packets.push(after[..length].to_vec());
-        rest = &after[length..];
-    }
-    packets
+    pcap::packets(&std::fs::read(path).unwrap_or_default())
 }
 
 /// The result of a run of the command.
@@ -111,15 +100,18 @@ pub(crate) fn run(name: &str, packets: &[Vec<u8>], arguments: &[&str], program: 
         .output()
         .unwrap();
     let log = std::fs::read_to_string(file("log.jsonl")).unwrap_or_default();
-    let log = log.lines().map(|line| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let verdicts = line["verdicts"].as_array().into_iter().flatten();
-        let mark = verdicts.filter_map(|verdict| verdict["mark"].as_u64()).next_back();
-        (
-            line["fate"].as_str().unwrap_or_default().to_owned(),
-            mark.map(|mark| mark as u32),
-        )
-    });
+    let log = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    // Packets that the program sent itself have lines, too.
+    let log = log
+        .filter(|line: &serde_json::Value| line["packet"].is_u64())
+        .map(|line| {
+            let verdicts = line["verdicts"].as_array().into_iter().flatten();
+            let mark = verdicts.filter_map(|verdict| verdict["mark"].as_u64()).next_back();
+            (
+                line["fate"].as_str().unwrap_or_default().to_owned(),
+                mark.map(|mark| mark as u32),
+            )
+        });
     Ran {
         errors: String::from_utf8_lossy(&output.stderr).into_owned(),
         status: output.status.code(),

@@ -25,6 +25,20 @@ pub(crate) fn raw_ip(packets: &[Vec<u8>]) -> Vec<u8> {
     header(RAW_IP).into_iter().chain(records).collect()
 }
 
+/// The packets of a capture in this machine's byte order; none if it has not even a beginning.
+pub(crate) fn packets(file: &[u8]) -> Vec<Vec<u8>> {
+    const FILE_HEADER_BYTES: usize = 24;
+    const RECORD_HEADER_BYTES: usize = 16;
+    let mut rest = &file[FILE_HEADER_BYTES.min(file.len())..];
+    let mut packets = Vec::new();
+    while let Some((header, after)) = rest.split_at_checked(RECORD_HEADER_BYTES) {
+        let length = u32::from_ne_bytes(header[8..12].try_into().unwrap()) as usize;
+        packets.push(after[..length].to_vec());
+        rest = &after[length..];
+    }
+    packets
+}
+
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }

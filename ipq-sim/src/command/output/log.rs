@@ -1,10 +1,11 @@
-//! Writes the log of a run: what became of each packet, one JSON object a line.
+//! Writes the log of a run: what became of each packet, and each packet that the program sent by a
+//! raw socket. Each has one JSON object on a line.
 
 use super::Destination;
 use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
 use ipq_core::PacketId;
 use ipq_sim::Fate;
-use ipq_sim::programs::run::{PacketReport, Refusal, VerdictReport};
+use ipq_sim::programs::run::{CaptureTime, NotFed, OwnPacket, PacketReport, Refusal, VerdictReport};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -27,14 +28,23 @@ impl Log {
     }
 
     pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
+        self.write("packet", packet.index, packet.record.time, &Rest::of(packet))
+    }
+
+    pub(super) fn own_packet(&mut self, packet: &OwnPacket) -> io::Result<()> {
+        self.write("own_packet", packet.number, packet.time, &Own::of(packet))
+    }
+
+    /// Writes a line with a number of this kind, a time, and the rest.
+    fn write(&mut self, kind: &str, number: u64, time: CaptureTime, rest: &impl Serialize) -> io::Result<()> {
         let line = &mut self.line;
         line.clear();
         // Written by hand: the time can have more digits than a number of the serializer holds.
-        write!(line, r#"{{"packet":{},"time":{}"#, packet.index, packet.record.time)?;
-        let rest = line.len();
-        serde_json::to_writer(&mut *line, &Rest::of(packet))?;
+        write!(line, r#"{{"{kind}":{number},"time":{time}"#)?;
+        let start = line.len();
+        serde_json::to_writer(&mut *line, rest)?;
         // The rest is a JSON object of its own. Its opening brace becomes a comma.
-        line[rest] = b',';
+        line[start] = b',';
         line.push(b'\n');
         self.destination.write(|_| Ok(()), |file| file.write_all(line))
     }
@@ -57,6 +67,30 @@ struct Rest<'a> {
     verdicts: Verdicts<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "refusals")]
     refused: &'a [Refusal],
+}
+
+/// A line about a packet that the program sent itself, after the packet's number and time.
+#[derive(Serialize)]
+struct Own {
+    fate: &'static str,
+    #[serde(flatten)]
+    addresses: Option<Addresses>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<u32>,
+    /// The reason why the packet is not in OUT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_written: Option<Shown<NotFed>>,
+}
+
+impl Own {
+    fn of(packet: &OwnPacket) -> Self {
+        Self {
+            fate: "sent by the program",
+            addresses: packet.packet.as_ref().ok().and_then(|packet| Addresses::of(packet)),
+            mark: packet.mark,
+            not_written: packet.packet.as_ref().err().map(|reason| Shown(*reason)),
+        }
+    }
 }
 
 #[derive(Serialize)]

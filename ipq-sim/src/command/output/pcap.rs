@@ -1,9 +1,10 @@
-//! Writes the packets that got through to a pcap file, with the capture's times in nanoseconds. A
-//! packet that left in fragments is written as these.
+//! Writes the packets that got through, and those that the program sent by raw sockets, to a pcap
+//! file, with the capture's times in nanoseconds. A packet that left in fragments is written as
+//! these.
 
 use super::Destination;
 use ipq_sim::pcapng::link;
-use ipq_sim::programs::run::PacketReport;
+use ipq_sim::programs::run::{CaptureTime, OwnPacket, PacketReport};
 use std::io::{self, Write};
 
 /// The magic number of a pcap file with times in nanoseconds.
@@ -20,16 +21,25 @@ impl PcapWriter {
     }
 
     pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
-        let time = packet.record.time.since_epoch();
-        for bytes in packet.delivered() {
-            let length = bytes.len() as u32;
-            let header = [time.as_secs() as u32, time.subsec_nanos(), length, length];
-            self.0.write(file_header, |file| {
-                write_words(file, &header)?;
-                file.write_all(bytes)
-            })?;
+        let mut delivered = packet.delivered();
+        delivered.try_for_each(|bytes| self.record(packet.record.time, bytes))
+    }
+
+    pub(super) fn own_packet(&mut self, packet: &OwnPacket) -> io::Result<()> {
+        match &packet.packet {
+            Ok(bytes) => self.record(packet.time, bytes),
+            Err(_) => Ok(()),
         }
-        Ok(())
+    }
+
+    fn record(&mut self, time: CaptureTime, bytes: &[u8]) -> io::Result<()> {
+        let time = time.since_epoch();
+        let length = bytes.len() as u32;
+        let header = [time.as_secs() as u32, time.subsec_nanos(), length, length];
+        self.0.write(file_header, |file| {
+            write_words(file, &header)?;
+            file.write_all(bytes)
+        })
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {

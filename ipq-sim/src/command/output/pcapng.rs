@@ -1,10 +1,11 @@
 //! Writes every packet that was fed to a pcapng file, with its verdict, and with a comment if it
 //! was changed, marked or dropped, if a verdict on it was refused, or if it had none.
+//! Writes the packets that the program sent by raw sockets between them, each with a comment.
 
 use super::Destination;
 use ipq_sim::Fate;
 use ipq_sim::pcapng::{Block, MOST_INTERFACES, block, link, option};
-use ipq_sim::programs::run::{CaptureClock, PacketReport};
+use ipq_sim::programs::run::{CaptureClock, OwnPacket, PacketReport};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -61,6 +62,23 @@ impl PcapNgWriter {
             self.destination.write(section, |file| file.write_all(bytes))?;
         }
         Ok(())
+    }
+
+    pub(super) fn own_packet(&mut self, packet: &OwnPacket) -> io::Result<()> {
+        let Ok(bytes) = &packet.packet else {
+            return Ok(());
+        };
+        let interface = self.interface(packet.time.clock)?;
+        let mut comment = "sent by the program itself, by a raw socket".to_owned();
+        if let Some(mark) = packet.mark {
+            // Writing to a string can't fail.
+            let _ = write!(comment, " with the mark {mark:#x}");
+        }
+        let block = &mut self.block;
+        block.packet(interface, packet.time.units, &[bytes]);
+        block.option(option::COMMENT, comment.as_bytes());
+        let bytes = block.end();
+        self.destination.write(section, |file| file.write_all(bytes))
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {

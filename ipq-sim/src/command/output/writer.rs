@@ -2,7 +2,7 @@
 
 use super::super::Failure;
 use super::{Destination, Log, PcapNgWriter, PcapWriter};
-use ipq_sim::programs::run::PacketReport;
+use ipq_sim::programs::run::{OwnPacket, PacketReport};
 use std::io;
 use std::mem;
 use std::panic;
@@ -20,7 +20,7 @@ const WAITING: usize = 4;
 
 /// Hands the reports on packets to the thread that writes them, in batches.
 pub(super) struct Writer {
-    batch: Vec<PacketReport>,
+    batch: Vec<Report>,
     bytes: usize,
     thread: Option<Thread>,
 }
@@ -31,9 +31,15 @@ struct Thread {
 }
 
 struct Batch {
-    packets: Vec<PacketReport>,
-    /// `true` if the files are to be flushed after these packets are written.
+    reports: Vec<Report>,
+    /// `true` if the files are to be flushed after these reports are written.
     is_flushed: bool,
+}
+
+/// A report that is to be written.
+enum Report {
+    Packet(PacketReport),
+    Own(OwnPacket),
 }
 
 /// The files that the thread writes: the packets, the log, or both.
@@ -84,7 +90,18 @@ impl Writer {
     /// met on an earlier batch.
     pub(super) fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         self.bytes += packet.bytes();
-        self.batch.push(packet);
+        self.take(Report::Packet(packet))
+    }
+
+    /// Takes a packet that the program sent itself, to be written behind the reports so far. An error
+    /// is the thread's, as with [`packet`](Self::packet).
+    pub(super) fn own_packet(&mut self, packet: OwnPacket) -> io::Result<()> {
+        self.bytes += packet.packet.as_ref().map_or(0, bytes::Bytes::len);
+        self.take(Report::Own(packet))
+    }
+
+    fn take(&mut self, report: Report) -> io::Result<()> {
+        self.batch.push(report);
         if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
             self.hand_over(false)
         } else {
@@ -107,9 +124,9 @@ impl Writer {
 
     fn hand_over(&mut self, is_flushed: bool) -> io::Result<()> {
         self.bytes = 0;
-        let packets = mem::take(&mut self.batch);
+        let reports = mem::take(&mut self.batch);
         match &self.thread {
-            Some(thread) if thread.batches.send(Batch { packets, is_flushed }).is_err() => self.end(),
+            Some(thread) if thread.batches.send(Batch { reports, is_flushed }).is_err() => self.end(),
             _ => Ok(()),
         }
     }
@@ -137,8 +154,11 @@ impl Drop for Writer {
 
 impl Files {
     fn write(mut self, batches: &Receiver<Batch>) -> io::Result<()> {
-        for Batch { packets, is_flushed } in batches {
-            packets.iter().try_for_each(|packet| self.packet(packet))?;
+        for Batch { reports, is_flushed } in batches {
+            reports.iter().try_for_each(|report| match report {
+                Report::Packet(packet) => self.packet(packet),
+                Report::Own(packet) => self.own_packet(packet),
+            })?;
             if is_flushed {
                 self.flush()?;
             }
@@ -154,6 +174,18 @@ impl Files {
         }
         match &mut self.log {
             Some(log) => log.packet(packet),
+            None => Ok(()),
+        }
+    }
+
+    fn own_packet(&mut self, packet: &OwnPacket) -> io::Result<()> {
+        match &mut self.capture {
+            Some(CaptureWriter::Pcap(writer)) => writer.own_packet(packet)?,
+            Some(CaptureWriter::PcapNg(writer)) => writer.own_packet(packet)?,
+            None => {}
+        }
+        match &mut self.log {
+            Some(log) => log.own_packet(packet),
             None => Ok(()),
         }
     }

@@ -31,6 +31,7 @@ use bytes::Bytes;
 use input::Input;
 pub(super) use input::STANDARD_INPUT;
 use ipq_core::Family;
+pub(super) use link::in_ethernet;
 use reader::Reader;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use std::collections::VecDeque;

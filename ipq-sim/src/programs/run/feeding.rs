@@ -17,7 +17,7 @@ use super::{NetAdmin, Rate, Run};
 use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
 use crate::kernel::{EntryPoint, Kernel};
 use crate::netlink::SocketId;
-use crate::programs::server::{Observer, Passed, Unread};
+use crate::programs::server::{Observer, Passed, RawPacket, Unread};
 use crate::queue::{NFNETLINK, QueueId};
 use foldhash::fast::FixedState;
 use ipq_core::wire::nfnetlink::message_type;
@@ -464,6 +464,13 @@ impl<'a> Feeding<'a> {
         }
     }
 
+    /// Reports a packet that the program sent by a raw socket of its own.
+    fn sent_itself(&mut self, packet: &RawPacket, watch: &mut dyn Watch) -> io::Result<()> {
+        self.last_event = Instant::now();
+        let next = self.capture.peek().map(|record| record.time);
+        self.outcomes.sent_itself(packet, next, watch)
+    }
+
     /// Ends the feeding, and reports all records that are left. Packets in a queue count as still
     /// queued. Packets that were not fed, also those of the rest of the capture, count as
     /// [`NotFed::RunEnded`].
@@ -536,6 +543,12 @@ impl Observer for Turn<'_, '_> {
         }
     }
 
+    fn sent_itself(&mut self, packet: RawPacket) {
+        if self.result.is_ok() {
+            self.result = self.feeding.sent_itself(&packet, self.watch);
+        }
+    }
+
     fn unread(&mut self, unread: Unread) {
         let feeding = &mut *self.feeding;
         feeding.has_configured = true;
@@ -555,6 +568,18 @@ impl Observer for Turn<'_, '_> {
                 fed.unread = feeding.outcomes.is_unjudged(packet);
             }
         }
+    }
+}
+
+/// A turn of the server at the end of the run, when nothing is fed any more. What the program still
+/// sends by raw sockets is reported.
+pub(super) struct LastTurn<'t, 'r>(pub(super) Turn<'t, 'r>);
+
+impl Observer for LastTurn<'_, '_> {
+    fn passed(&mut self, _: Passed<'_>) {}
+
+    fn sent_itself(&mut self, packet: RawPacket) {
+        self.0.sent_itself(packet);
     }
 }
 

@@ -73,10 +73,11 @@ pub(super) fn protocols() -> Vec<u32> {
 
 /// Returns the calls to watch in a run. With a rate other than [`Rate::AsRead`], packets can be
 /// lost: receive calls are then watched, too, to tell the program of an overrun (SOCK-4).
-pub(super) fn watch(rate: Rate) -> Watch {
+pub(super) fn watch(run: &Run) -> Watch {
     Watch {
         protocols: protocols(),
-        receives: rate != Rate::AsRead,
+        receives: run.rate != Rate::AsRead,
+        raw_sockets: run.raw_sockets,
     }
 }
 
@@ -85,7 +86,7 @@ pub(super) fn watch(rate: Rate) -> Watch {
 /// have libipq, and otherwise the transport. Fails if the launcher that was asked for can't be had.
 pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
     let seccomp = match run.launcher {
-        None | Some(Launcher::Seccomp) => can_launch(&watch(run.rate)),
+        None | Some(Launcher::Seccomp) => can_launch(&watch(run)),
         Some(_) => Err(io::ErrorKind::Unsupported.into()),
     };
     let linkage = run.linkage();
@@ -100,6 +101,13 @@ pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
         (None, Err(_)) if linkage.has_libipq || run.preload.is_none() => Launcher::Transport,
         (None, Err(_)) => Launcher::Preload,
     };
+    if run.raw_sockets && launcher != Launcher::Seccomp {
+        let reason = seccomp.err().filter(|_| run.launcher.is_none());
+        return Err(RunError::RawSockets {
+            launcher: launcher.name(),
+            reason: reason.map_or(String::new(), |reason| format!(", which can't be had here: {reason}")),
+        });
+    }
     let object = match (launcher, &run.preload) {
         (Launcher::Preload, None) => return Err(RunError::NoObject),
         (Launcher::Preload, Some(object)) if linkage.is_static => {

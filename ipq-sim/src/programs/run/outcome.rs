@@ -5,11 +5,13 @@
 //! held back are bounded: above the bound, a packet without a fate lets those after it pass, and is
 //! reported when it gets its fate.
 
-use super::capture::{NotFed, Packet, Record};
+use super::capture::{CaptureTime, NotFed, Packet, Record};
+use super::own::{OwnPacket, ip_packet};
 use super::refusal::Refusal;
 use super::summary::Summary;
 use super::watch::Watch;
 use crate::books::{Fate, PacketSerial};
+use crate::programs::server::RawPacket;
 use foldhash::fast::FixedState;
 use ipq_core::{PacketId, Verdict};
 use std::collections::{HashMap, VecDeque};
@@ -114,6 +116,8 @@ pub(super) struct Outcomes {
     held: usize,
     held_bytes: usize,
     held_not_fed: usize,
+    /// The time of the record that was reported last; `None` before the first.
+    last_time: Option<CaptureTime>,
     pub(super) summary: Summary,
 }
 
@@ -270,6 +274,25 @@ impl Outcomes {
         Ok(())
     }
 
+    /// Reports a packet that the program sent itself. Its time is that of the first record without a
+    /// fate, or else of the last one; `next` if no record has been added.
+    pub(super) fn sent_itself(
+        &mut self,
+        sent: &RawPacket,
+        next: Option<CaptureTime>,
+        watch: &mut dyn Watch,
+    ) -> io::Result<()> {
+        let first = self.waiting.front().map(|packet| packet.record.time);
+        let packet = OwnPacket {
+            number: self.summary.own_packets(),
+            time: first.or(self.last_time).or(next).unwrap_or_default(),
+            packet: ip_packet(sent),
+            mark: sent.mark,
+        };
+        self.summary.count_own(&packet);
+        watch.own_packet(packet)
+    }
+
     /// Reports to `watch` all records that are left. Packets without a fate count as still queued.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         let mut undecided: Vec<PacketSerial> = self.undecided.keys().copied().collect();
@@ -282,6 +305,7 @@ impl Outcomes {
 
     fn tell(&mut self, packet: PacketReport, watch: &mut dyn Watch) -> io::Result<()> {
         self.summary.count(&packet);
+        self.last_time = Some(packet.record.time);
         watch.packet(packet)
     }
 

@@ -4,7 +4,7 @@ use super::conclusion::ProgramEnd;
 use super::launcher::{Choice, Launcher, protocols, watch};
 use super::{Run, RunError, listen};
 use crate::kernel::Kernel;
-use crate::programs::server::Server;
+use crate::programs::server::{Observer, Server};
 use ipq_launcher::{LaunchError, Launched, launch, launch_guarded};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
@@ -44,8 +44,7 @@ impl Program {
         let mut command = command(run, name);
         command.env_remove("IPQ_TRANSPORT");
         let mut server = Server::new()?;
-        let Launched { child, listener } =
-            launch(command, &watch(run.rate)).map_err(|error| not_started(name, error))?;
+        let Launched { child, listener } = launch(command, &watch(run)).map_err(|error| not_started(name, error))?;
         let program = Self {
             child,
             launched: true,
@@ -102,10 +101,16 @@ impl Program {
     /// Ends the program, and returns how it ended. First waits up to the time `ending`, if given,
     /// for the program to end by itself. Then sends SIGTERM to all known processes, and waits for
     /// [`GRACE`]. Kills the processes that are left; without seccomp, the first process is killed
-    /// when this is dropped.
-    pub(super) fn end(&mut self, server: &mut Server, kernel: &mut Kernel, ending: Option<Duration>) -> ProgramEnd {
+    /// when this is dropped. Tells `observer` of what the program does meanwhile.
+    pub(super) fn end(
+        &mut self,
+        server: &mut Server,
+        kernel: &mut Kernel,
+        ending: Option<Duration>,
+        observer: &mut dyn Observer,
+    ) -> ProgramEnd {
         if let Some(time) = ending {
-            self.wait(server, kernel, time);
+            self.wait(server, kernel, time, observer);
         }
         let by_itself = self.child.try_wait().ok().flatten().map(ProgramEnd::ByItself);
         if let Some(end) = by_itself
@@ -121,7 +126,7 @@ impl Program {
         for process in &others {
             signal(*process, Signal::TERM);
         }
-        self.wait(server, kernel, GRACE);
+        self.wait(server, kernel, GRACE, observer);
         if self.launched && !server.launched_has_ended() {
             for process in server.launched_processes() {
                 signal(process, Signal::KILL);
@@ -133,13 +138,11 @@ impl Program {
 
     /// Waits until the program has ended, at most for `time`. Meanwhile serves the program, since
     /// its calls may wait for an answer.
-    fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration) {
+    fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration, observer: &mut dyn Observer) {
         let began = Instant::now();
         while !self.processes_have_ended(server) && began.elapsed() < time {
-            if server
-                .turn(kernel, Some(Duration::from_millis(2)), &mut |_| {})
-                .is_err()
-            {
+            let turned = server.observed_turn(kernel, Some(Duration::from_millis(2)), observer);
+            if turned.is_err() {
                 return;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::capture::Capture;
 use super::conclusion::{self, Over, ProgramEnd, Queues};
-use super::feeding::{Feeding, Hold, Turn};
+use super::feeding::{Feeding, Hold, LastTurn, Turn};
 use super::program::Program;
 use super::summary::{ChosenKernel, Report};
 use super::watch::{Progress, Watch};
@@ -247,10 +247,16 @@ impl<'a> Running<'a> {
         // itself.
         let ending = conduct.has_opened && !self.server.has_programs() && self.over == Over::Done;
         let ending = ending.then_some(self.run.patience);
+        let mut turn = LastTurn(Turn {
+            feeding: &mut self.feeding,
+            watch: &mut *watch,
+            result: Ok(()),
+        });
         let program = match &mut self.program {
-            Some(program) => program.end(&mut self.server, &mut self.kernel, ending),
+            Some(program) => program.end(&mut self.server, &mut self.kernel, ending, &mut turn),
             None => ProgramEnd::Elsewhere,
         };
+        turn.0.result.map_err(RunError::Watch)?;
         self.feeding.end(watch).map_err(RunError::Watch)?;
         let kernel = self.feeding.is_chosen().then(|| ChosenKernel {
             profile: self.kernel.profile().name,

@@ -3,6 +3,7 @@
 use super::capture::NotFed;
 use super::conclusion::{Finding, Outcome, ProgramEnd};
 use super::outcome::PacketReport;
+use super::own::OwnPacket;
 use super::refusal::Refusal;
 use crate::books::{DropReason, Fate};
 use crate::programs::server::Remarks;
@@ -92,6 +93,10 @@ pub struct Summary {
     pub first_refusal: Option<Refusal>,
     /// The number of overruns (ENOBUFS) that the program was told of.
     pub overruns: u64,
+    /// The number of IP packets that the program sent by raw sockets of its own.
+    pub own: u64,
+    /// The number of other frames that the program sent by raw sockets of its own.
+    pub own_not_ip: u64,
     /// For each accepted verdict, the time between the packet's entry and the verdict.
     pub(super) times: Times,
 }
@@ -112,6 +117,19 @@ impl Summary {
         for verdict in &packet.verdicts {
             self.times.add(verdict.after);
         }
+    }
+
+    /// Counts a packet that the program sent itself.
+    pub(super) const fn count_own(&mut self, packet: &OwnPacket) {
+        match packet.packet {
+            Ok(_) => self.own += 1,
+            Err(_) => self.own_not_ip += 1,
+        }
+    }
+
+    /// Returns the number of packets that the program sent itself, IP or not.
+    pub(super) const fn own_packets(&self) -> u64 {
+        self.own + self.own_not_ip
     }
 
     /// Returns the number of packets that were fed.
@@ -161,6 +179,12 @@ impl fmt::Display for Summary {
         line(&"replaced", self.replaced)?;
         line(&"messages refused", self.refused)?;
         line(&"overruns told (ENOBUFS)", self.overruns)?;
+        if self.own_packets() > 0 {
+            line(&"sent by the program itself, by raw sockets", self.own)?;
+        }
+        if self.own_not_ip > 0 {
+            line(&"sent by the program itself, and not IP", self.own_not_ip)?;
+        }
         if let [Some(half), Some(most), Some(nearly_all), Some(all)] =
             [50, 90, 99, 100].map(|part| self.percentile(part))
         {

@@ -1,6 +1,7 @@
 //! A caller's way to follow a run while it is under way.
 
 use super::outcome::PacketReport;
+use super::own::OwnPacket;
 use std::io;
 
 /// Follows a run. An error that a method returns ends the run.
@@ -10,6 +11,13 @@ pub trait Watch {
     /// once more than 16,384 packets with a fate, more than 16 MiB of such packets, or more than
     /// 65,536 records that can't be fed are held back behind it.
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
+        let _ = packet;
+        Ok(())
+    }
+
+    /// Called when the program has sent a packet by a raw socket of its own. It comes before the
+    /// first record that had no fate then.
+    fn own_packet(&mut self, packet: OwnPacket) -> io::Result<()> {
         let _ = packet;
         Ok(())
     }

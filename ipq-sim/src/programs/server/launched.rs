@@ -7,8 +7,10 @@
 //! the descriptor, which is equal for copies and in children. Calls on any other socket go on to
 //! this machine's kernel.
 
+mod raw;
 mod receiving;
 
+pub(super) use raw::GivenRaw;
 pub(super) use receiving::LOOK;
 
 use super::frames::{Frames, Given};
@@ -17,7 +19,7 @@ use crate::kernel::Kernel;
 use crate::netlink::SocketId;
 use ipq_core::transport::unix::calls::{self, ProcFile, SocketOption};
 use ipq_core::{Errno, Family, PortId};
-use ipq_launcher::{Activity, Call, FIRST_WITH_SENDER, Listener, Name, Privileged, Process, no_new_process};
+use ipq_launcher::{Activity, Call, FIRST_RAW, FIRST_WITH_SENDER, Listener, Name, Privileged, Process, no_new_process};
 use receiving::Receiving;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
@@ -82,6 +84,9 @@ pub enum Remark {
     /// A process can't be looked into, so that its calls on sockets went on to this machine's
     /// kernel.
     Hidden,
+    /// A packet that the program sent by a raw socket was lost: the socket's descriptor had so low a
+    /// number that the call was not seen, and the bytes alone do not make a packet.
+    LostRaw,
 }
 
 impl fmt::Display for Remark {
@@ -116,6 +121,11 @@ impl fmt::Display for Remark {
             Self::Hidden => f.write_str(
                 "a process of the program can't be looked into, so that bind and socket options of its sockets failed: run it \
                  as the same user, from a file that this user may read",
+            ),
+            Self::LostRaw => write!(
+                f,
+                "a packet that the program sent by a raw socket was lost: it was sent by a descriptor below {FIRST_RAW}, whose \
+                 destination is not seen (let the program keep the descriptor that socket returned, and have 1024: ulimit -n)"
             ),
         }
     }
@@ -214,10 +224,12 @@ impl Server {
     /// Returns the remarks on the calls that were answered so far.
     #[must_use]
     pub fn remarks(&self) -> Remarks {
-        self.launched
-            .as_ref()
-            .map(|launched| launched.remarks.clone())
-            .unwrap_or_default()
+        let remarks = self.launched.as_ref().map(|launched| launched.remarks.clone());
+        let mut remarks = remarks.unwrap_or_default();
+        if self.has_lost_raw {
+            remarks.insert(Remark::LostRaw);
+        }
+        remarks
     }
 
     /// Answers the calls that the launcher has reported and that were not taken yet. Before each,
@@ -324,9 +336,13 @@ impl Server {
             Name::Receive | Name::ReceiveFrom if !self.any_overran(kernel) => {
                 return launched.listener.proceed(call);
             }
+            Name::Send(form) => return self.answer_send(kernel, observer, launched, call, form),
             _ => {}
         }
         let inode = launched.socket_inode(call);
+        if let Some(raw) = self.raw_with(inode) {
+            return raw::answer(&launched.listener, call, raw);
+        }
         let mut answer = self.on_socket(kernel, observer, &launched.listener, call, inode);
         for _ in 0..CLOSING_TRIES {
             if answer != Err(Errno::EADDRINUSE) || self.is_taken_by(kernel, call) {
@@ -387,6 +403,9 @@ impl Server {
         call: &Call,
     ) -> io::Result<()> {
         let [domain, kind, protocol] = [0, 1, 2].map(|index| call.int(index));
+        if launched.listener.watch().is_watched_raw(domain, kind) {
+            return self.answer_raw_socket(launched, call);
+        }
         if !calls::leads_to_queues(domain, protocol) {
             return launched.listener.proceed(call);
         }
@@ -588,10 +607,10 @@ fn on_socket(
     let given = frames.given.as_mut().ok_or(Errno::EBADF)?;
     match call.name {
         Name::Bind => {
-            kernel.bind(socket, calls::port_id(&address(listener, call)?)?)?;
+            kernel.bind(socket, calls::port_id(&address(listener, call, calls::ADDRESS_BYTES)?)?)?;
         }
         Name::Connect => {
-            let address = address(listener, call)?;
+            let address = address(listener, call, calls::ADDRESS_BYTES)?;
             // AF_UNSPEC dissolves a connection.
             if address.get(..2) != Some(&[0, 0]) && calls::port_id(&address)? != PortId::KERNEL {
                 return Err(Errno::ECONNREFUSED);
@@ -602,15 +621,13 @@ fn on_socket(
         }
         Name::SocketName => {
             let port_id = kernel.port_id(socket).unwrap_or_default();
-            put(listener, call, 1, &calls::address(port_id))?;
+            put_address(listener, call, 1, &calls::address(port_id))?;
         }
-        Name::PeerName => put(listener, call, 1, &calls::address(PortId::KERNEL))?,
+        Name::PeerName => put_address(listener, call, 1, &calls::address(PortId::KERNEL))?,
         Name::SetOption => {
             let option = SocketOption::named(call.int(1), call.int(2));
             let mut value = [0; 4];
-            let length = call.int(4).unsigned_abs().min(4) as usize;
-            read(listener, call, 3, &mut value[..length])?;
-            let value = calls::option_value(&value[..length])?;
+            let value = calls::option_value(option_bytes(listener, call, &mut value)?)?;
             match option {
                 Some(SocketOption::ReceiveBuffer) => {
                     given.receive_buffer = kernel.set_receive_buffer(socket, calls::buffer_bytes(value))?;
@@ -659,7 +676,7 @@ fn on_socket(
                 Some(_) => return Err(Errno(ENOPROTOOPT)),
                 None => return Ok(None),
             };
-            put(listener, call, 3, &value.to_ne_bytes())?;
+            put_value(listener, call, value)?;
         }
         Name::Receive | Name::ReceiveFrom => {
             tell_overrun(frames, observer)?;
@@ -670,6 +687,7 @@ fn on_socket(
         | Name::Access { .. }
         | Name::Status { .. }
         | Name::Privileged(_)
+        | Name::Send(_)
         | Name::Closing => {
             return Ok(None);
         }
@@ -687,14 +705,22 @@ fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), 
     Ok(())
 }
 
-/// Reads the address to which a call's second argument points. The third argument is the address's
-/// length. Reads no more bytes than a netlink address has. Fails with EINVAL if the length is
-/// negative, and with EFAULT if the memory can't be read.
-fn address(listener: &Listener, call: &Call) -> Result<Vec<u8>, Errno> {
+/// Reads the address to which a call's second argument points, at most its first `longest` bytes.
+/// The third argument is the address's length. Fails with EINVAL if the length is negative, and with
+/// EFAULT if the memory can't be read.
+fn address(listener: &Listener, call: &Call, longest: usize) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
-    let mut address = vec![0; length.min(calls::ADDRESS_BYTES)];
+    let mut address = vec![0; length.min(longest)];
     read(listener, call, 1, &mut address)?;
     Ok(address)
+}
+
+/// Reads the value that setsockopt is given, as far as there is room. The last argument is its
+/// length.
+fn option_bytes<'a>(listener: &Listener, call: &Call, room: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    let length = usize::try_from(call.int(4)).map_err(|_| Errno::EINVAL)?.min(room.len());
+    read(listener, call, 3, &mut room[..length])?;
+    Ok(&room[..length])
 }
 
 fn read(listener: &Listener, call: &Call, argument: usize, buffer: &mut [u8]) -> Result<(), Errno> {
@@ -705,20 +731,41 @@ fn read(listener: &Listener, call: &Call, argument: usize, buffer: &mut [u8]) ->
     }
 }
 
-/// Writes a value to the program's memory as getsockname and getsockopt do: as many bytes as there
-/// is room for. The call's argument at `argument` points to the room, and the next argument to the
-/// room's length. Writes there the full length of an address, and of any other value the number of
-/// bytes that were written. Fails with EINVAL for a negative length, and with EFAULT if the memory
-/// can't be read or written.
-fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Result<(), Errno> {
+/// Writes an address to the program's memory as getsockname does: as many bytes as there is room
+/// for, and the whole length. The call's argument at `argument` points to the room, and the next
+/// argument to the room's length. Fails with EINVAL for a negative length, and with EFAULT if the
+/// memory can't be read or written.
+fn put_address(listener: &Listener, call: &Call, argument: usize, address: &[u8]) -> Result<(), Errno> {
+    let room = room(listener, call, argument)?;
+    put(
+        listener,
+        call,
+        argument,
+        &address[..room.min(address.len())],
+        address.len(),
+    )
+}
+
+/// Writes an option's value to the program's memory as getsockopt does: as many bytes as there is
+/// room for, and their number. Fails as [`put_address`] does.
+fn put_value(listener: &Listener, call: &Call, value: i32) -> Result<(), Errno> {
+    const VALUE: usize = 3;
+    let value = value.to_ne_bytes();
+    let written = room(listener, call, VALUE)?.min(value.len());
+    put(listener, call, VALUE, &value[..written], written)
+}
+
+/// Returns the length to which the argument after `argument` points. Fails with EINVAL if it is
+/// negative, and with EFAULT if the memory can't be read.
+fn room(listener: &Listener, call: &Call, argument: usize) -> Result<usize, Errno> {
     let mut room = [0; 4];
     read(listener, call, argument + 1, &mut room)?;
-    let room = usize::try_from(i32::from_ne_bytes(room)).map_err(|_| Errno::EINVAL)?;
-    let is_address = value.len() == calls::ADDRESS_BYTES;
-    let written = &value[..room.min(value.len())];
-    let length = if is_address { value.len() } else { written.len() } as u32;
-    let done = (written.is_empty() || listener.write(call, call.address(argument), written))
-        && listener.write(call, call.address(argument + 1), &length.to_ne_bytes());
+    usize::try_from(i32::from_ne_bytes(room)).map_err(|_| Errno::EINVAL)
+}
+
+fn put(listener: &Listener, call: &Call, argument: usize, bytes: &[u8], length: usize) -> Result<(), Errno> {
+    let done = (bytes.is_empty() || listener.write(call, call.address(argument), bytes))
+        && listener.write(call, call.address(argument + 1), &(length as u32).to_ne_bytes());
     if done { Ok(()) } else { Err(Errno(EFAULT)) }
 }
 

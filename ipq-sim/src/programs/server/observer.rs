@@ -3,6 +3,7 @@
 use crate::books::PacketSerial;
 use crate::kernel::Kernel;
 use crate::netlink::SocketId;
+use crate::programs::server::RawPacket;
 
 /// What passed between a program and the kernel.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,10 @@ pub trait Observer {
     /// Called when the kernel has carried out a message of a program, or an emulated socket has
     /// closed. May change the kernel, for example let packets in.
     fn carried_out(&mut self, _kernel: &mut Kernel) {}
+
+    /// Called when a program sent a packet by a raw socket of its own. All messages that the program
+    /// sent before have been carried out.
+    fn sent_itself(&mut self, _packet: RawPacket) {}
 
     /// Called when an emulated socket is about to close, with the queued packets whose frames its
     /// program has not read.

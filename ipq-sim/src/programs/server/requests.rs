@@ -76,7 +76,7 @@ impl Server {
         let (descriptor, is_new) = match self.connections.get(&key) {
             Some(Connection::New(descriptor)) => (descriptor, true),
             Some(Connection::Notices(descriptor, _)) => (descriptor, false),
-            Some(Connection::Frames(_)) | None => return,
+            Some(Connection::Frames(_) | Connection::Raw(_)) | None => return,
         };
         // The room is one byte longer than a request, so that a longer message is recognised.
         let mut bytes = [0; Request::BYTES + 1];

@@ -55,7 +55,7 @@ pub enum NotFed {
 }
 
 impl NotFed {
-    pub(super) const fn not_ip(protocol: u16) -> Self {
+    pub(in super::super) const fn not_ip(protocol: u16) -> Self {
         Self::NotIp {
             protocol,
             is_tagged: false,

@@ -5,7 +5,7 @@
 //! call, on a copy of the descriptor, and writes the address as a netlink socket does. If no
 //! datagram is there, a call that would wait stays stopped until one comes.
 
-use super::{EFAULT, SENDER, put, read};
+use super::{EFAULT, SENDER, put_address, read};
 use crate::programs::server::LONGEST;
 use ipq_core::transport::unix::calls;
 use ipq_core::{Errno, PortId};
@@ -101,7 +101,7 @@ fn receive(listener: &Listener, call: &Call, descriptor: &OwnedFd) -> Result<i64
     if !received.is_empty() && !listener.write(call, call.address(1), received) {
         return Err(Errno(EFAULT));
     }
-    put(listener, call, SENDER, &calls::address(PortId::KERNEL))?;
+    put_address(listener, call, SENDER, &calls::address(PortId::KERNEL))?;
     let told = if flags.contains(RecvFlags::TRUNC) {
         length
     } else {

@@ -1,0 +1,204 @@
+//! Raw sockets: what a kernel makes of the bytes that a program sends by one. No I/O.
+//!
+//! Three kinds of sockets send packets that a program has made itself: raw ones of IPv4 and of IPv6,
+//! which may leave the IP header to the kernel, and packet sockets, which send whole frames. Nothing
+//! that is sent here reaches a network, and nothing ever arrives.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `ipv4`, `ipv6` | make a packet with the header that the kernel would fill in |
+//! | `frames` | packet sockets |
+//! | `options` | keeps what a program has set with setsockopt |
+
+mod frames;
+mod ipv4;
+mod ipv6;
+mod options;
+
+use bytes::Bytes;
+use frames::Frames;
+use ipq_core::Errno;
+use ipv4::Ipv4;
+use ipv6::Ipv6;
+use options::Options;
+use rustix::io::Errno as System;
+use rustix::net::{AddressFamily, SocketType};
+
+/// A packet that a program sent by a raw socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPacket {
+    /// The bytes that would leave the machine, from the layer on.
+    pub bytes: Bytes,
+    /// The layer that the bytes begin with.
+    pub layer: RawLayer,
+    /// The mark that the socket gives its packets (`SO_MARK`); `None` if it gives none.
+    pub mark: Option<u32>,
+}
+
+/// The layer that a sent packet's bytes begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawLayer {
+    /// An Ethernet header.
+    Ethernet,
+    /// A network header of the protocol with this `EtherType`.
+    Network(u16),
+}
+
+/// An emulated raw socket.
+#[derive(Debug)]
+pub(super) struct RawSocket {
+    kind: Kind,
+    options: Options,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Ipv4(Ipv4),
+    Ipv6(Ipv6),
+    Frames(Frames),
+}
+
+const AF_UNSPEC: i32 = AddressFamily::UNSPEC.as_raw() as i32;
+const AF_INET: i32 = AddressFamily::INET.as_raw() as i32;
+const AF_INET6: i32 = AddressFamily::INET6.as_raw() as i32;
+const AF_PACKET: i32 = AddressFamily::PACKET.as_raw() as i32;
+const SOCK_RAW: i32 = SocketType::RAW.as_raw().cast_signed();
+
+const MSG_OOB: i32 = 1;
+
+impl RawSocket {
+    /// Opens the socket that `socket(domain, kind, protocol)` asks for, `kind` without flags.
+    pub(super) fn open(domain: i32, kind: i32, protocol: i32) -> Result<Self, Errno> {
+        Ok(Self {
+            options: Options::new(domain, kind, protocol),
+            kind: match (domain, kind) {
+                (AF_PACKET, _) => Kind::Frames(Frames::open(kind, protocol)?),
+                (AF_INET, SOCK_RAW) => Kind::Ipv4(Ipv4::new(ip_protocol(protocol)?)),
+                (AF_INET6, SOCK_RAW) => Kind::Ipv6(Ipv6::new(ip_protocol(protocol)?)),
+                _ => return Err(errno(System::SOCKTNOSUPPORT)),
+            },
+        })
+    }
+
+    /// Binds the socket to an address. Any address counts as one of the emulated host's.
+    pub(super) fn bind(&mut self, address: &[u8]) -> Result<(), Errno> {
+        match &mut self.kind {
+            Kind::Ipv4(socket) => socket.bind(address),
+            Kind::Ipv6(socket) => socket.bind(address),
+            Kind::Frames(socket) => socket.bind(address),
+        }
+    }
+
+    /// Sets the destination of packets that are sent without an address. `AF_UNSPEC` takes it away.
+    pub(super) fn connect(&mut self, address: &[u8]) -> Result<(), Errno> {
+        match &mut self.kind {
+            Kind::Ipv4(socket) => socket.connect(address),
+            Kind::Ipv6(socket) => socket.connect(address),
+            Kind::Frames(_) => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    /// Returns the socket's own address, as getsockname does.
+    pub(super) fn name(&self) -> Vec<u8> {
+        match &self.kind {
+            Kind::Ipv4(socket) => socket.name(),
+            Kind::Ipv6(socket) => socket.name(),
+            Kind::Frames(socket) => socket.name(),
+        }
+    }
+
+    /// Returns the address that the socket is connected to, as getpeername does.
+    pub(super) fn peer(&self) -> Result<Vec<u8>, Errno> {
+        match &self.kind {
+            Kind::Ipv4(socket) => socket.peer(),
+            Kind::Ipv6(socket) => socket.peer(),
+            Kind::Frames(_) => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    /// Sets an option. Returns `false` if the option makes no difference to what is sent, so that
+    /// the Unix socket in the program's place may have it.
+    pub(super) fn set_option(&mut self, level: i32, name: i32, value: &[u8]) -> Result<bool, Errno> {
+        self.options.set(level, name, value)
+    }
+
+    /// Returns an option's value; `None` if the Unix socket in the program's place has it.
+    pub(super) fn option(&self, level: i32, name: i32) -> Result<Option<i32>, Errno> {
+        self.options.value(level, name)
+    }
+
+    /// Returns the most bytes that one call may send.
+    pub(super) fn longest(&self) -> usize {
+        match &self.kind {
+            Kind::Ipv4(_) => ipv4::LONGEST,
+            Kind::Ipv6(_) => ipv6::LONGEST,
+            Kind::Frames(_) => frames::LONGEST,
+        }
+    }
+
+    /// Returns the packet that leaves when a program sends `bytes` to `address`, or without one.
+    pub(super) fn send(&mut self, bytes: Vec<u8>, address: Option<&[u8]>, flags: i32) -> Result<RawPacket, Errno> {
+        if bytes.len() > self.longest() {
+            return Err(Errno::EMSGSIZE);
+        }
+        let (bytes, layer) = match &mut self.kind {
+            Kind::Frames(socket) => socket.send(bytes, address)?,
+            _ if flags & MSG_OOB != 0 => return Err(Errno::EOPNOTSUPP),
+            Kind::Ipv4(socket) => (socket.send(bytes, address, &self.options)?, RawLayer::Network(IPV4)),
+            Kind::Ipv6(socket) => (socket.send(bytes, address, &self.options)?, RawLayer::Network(IPV6)),
+        };
+        Ok(RawPacket {
+            bytes: bytes.into(),
+            layer,
+            mark: self.options.mark(),
+        })
+    }
+
+    /// Returns the packet that leaves when a program sends `bytes` to an address that is not known:
+    /// to the one that the bytes themselves name, or that the socket is connected to.
+    pub(super) fn send_somewhere(&mut self, bytes: Vec<u8>) -> Result<RawPacket, Errno> {
+        let named = match &self.kind {
+            Kind::Frames(socket) => Some(socket.named_by(&bytes)),
+            _ if !self.options.header_included() => None,
+            Kind::Ipv4(_) => Some(ipv4::named_by(&bytes)),
+            Kind::Ipv6(_) => Some(ipv6::named_by(&bytes)),
+        };
+        self.send(bytes, named.as_deref(), 0)
+    }
+}
+
+/// The `EtherType`s of IP.
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+
+/// The protocol of packets that come with their header: `IPPROTO_RAW`.
+const RAW: u16 = 255;
+
+/// Returns the protocol that a raw socket of IP is opened for.
+fn ip_protocol(protocol: i32) -> Result<u16, Errno> {
+    /// `IPPROTO_MAX` of today's kernels, which number protocols of their own beyond 255.
+    const END: i32 = 263;
+    match protocol {
+        0 => Err(Errno::EPROTONOSUPPORT),
+        1..END => Ok(protocol.cast_unsigned() as u16),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Returns the address family that an address begins with; `None` if it is too short for one.
+fn family(address: &[u8]) -> Option<i32> {
+    address.first_chunk().map(|family| u16::from_ne_bytes(*family).into())
+}
+
+/// Returns `N` bytes of an address; zeros where it is shorter.
+fn part<const N: usize>(address: &[u8], at: usize) -> [u8; N] {
+    let part = address.get(at..).and_then(<[u8]>::first_chunk);
+    part.copied().unwrap_or([0; N])
+}
+
+fn errno(error: System) -> Errno {
+    Errno(error.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests;
