@@ -189,6 +189,79 @@ fn answers_have_their_places_among_the_packets_whatever_is_in_flight() {
     assert_eq!(addresses, expected.collect::<Vec<_>>());
 }
 
+/// Runs the program that answers in one way, and returns what was told and the packets in OUT.
+fn answered(program: &Path, way: &str) -> (String, Vec<Vec<u8>>) {
+    let out = Place::new(&format!("{way}.pcap"));
+    let output = run(
+        &["--raw-sockets", "--out", out.path()],
+        &[program.to_str().unwrap(), way],
+    );
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    (errors, pcap::packets(&out.read()))
+}
+
+#[test]
+fn a_frame_that_is_no_ip_is_counted_and_not_in_the_capture() {
+    let Some(program) = answer() else { return };
+    let (errors, out) = answered(&program, "arp");
+    assert!(
+        errors.contains("        40  sent by the program itself, and not IP\n"),
+        "{errors}"
+    );
+    assert_eq!(out, Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn a_packet_whose_destination_is_not_seen_is_told_to_be_lost() {
+    let Some(program) = answer() else { return };
+    let (errors, out) = answered(&program, "kernel-low");
+    assert!(
+        errors.contains("a packet that the program sent by a raw socket was lost"),
+        "{errors}"
+    );
+    assert_eq!(out, Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn what_a_program_sends_when_it_is_told_to_end_comes_last() {
+    let Some(program) = answer() else { return };
+    let (errors, out) = answered(&program, "at-end");
+    let mut last = packet(PACKETS - 1, true, false);
+    // The kernel numbers packets, and this is the socket's first.
+    last[5] = 1;
+    let sum = u16::from_be_bytes([last[10], last[11]]) + PACKETS as u16 - 1;
+    last[10..12].copy_from_slice(&sum.to_be_bytes());
+    assert_eq!(out, [last], "{errors}");
+}
+
+#[test]
+fn a_program_on_scapy_answers() {
+    let python = "/usr/bin/python3";
+    let imports = "import scapy.all, scapy.supersocket, socket; socket.AF_NETLINK";
+    let reason = missing_optional(python, &["-c", imports]);
+    let reason = reason.map(|reason| format!("{reason}: apt-get install python3-scapy"));
+    if skipped(reason) || !have(&[]) || !can_launch() {
+        return;
+    }
+    let out = Place::new("scapy.pcap");
+    let script = source("scapy_answer.py");
+    let output = run(
+        &["--raw-sockets", "--out", out.path()],
+        // Isolated, since the directory has a queue.py that is not the library's.
+        &[python, "-I", script.to_str().unwrap()],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    // The time to live, the addresses, the ports and the payload.
+    let seen = |packet: Vec<u8>| (packet[8], packet[12..24].to_vec(), packet[28]);
+    let answers: Vec<_> = pcap::packets(&out.read()).into_iter().map(seen).collect();
+    let expected = (0..PACKETS).map(|number| {
+        let (_, addressed, payload) = seen(packet(number, true, false));
+        (7, addressed, payload)
+    });
+    assert_eq!(answers, expected.collect::<Vec<_>>(), "{}", errors(&output));
+}
+
 #[test]
 fn a_program_of_few_descriptors_gets_a_raw_socket_all_the_same() {
     let Some(program) = answer() else { return };

@@ -8,6 +8,7 @@
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +55,9 @@ static void open_socket(void)
 
 	if (is("frame") || is("frame-low"))
 		fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	else if (is("packet"))
+	else if (is("packet") || is("arp"))
 		fd = socket(AF_PACKET, SOCK_DGRAM, htons(0x0800));
-	else if (is("kernel"))
+	else if (is("kernel") || is("kernel-low"))
 		fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
 	else if (is("included"))
 		fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_UDP);
@@ -68,7 +69,7 @@ static void open_socket(void)
 	CHECK(!setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark));
 	CHECK(!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5));
 	device.sll_family = AF_PACKET;
-	device.sll_protocol = htons(0x0800);
+	device.sll_protocol = htons(is("arp") ? 0x0806 : 0x0800);
 	device.sll_ifindex = 2;
 	device.sll_halen = 6;
 	if (is("frame") || is("frame-low"))
@@ -76,7 +77,7 @@ static void open_socket(void)
 	if (is("included"))
 		CHECK(!setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof on));
 	/* Copies of the descriptor have numbers that are not watched. */
-	if (is("low") || is("frame-low")) {
+	if (is("low") || is("frame-low") || is("kernel-low")) {
 		low = dup(fd);
 		CHECK(low >= 0 && low < 768 && !close(fd));
 		fd = low;
@@ -138,9 +139,9 @@ static int send_it(void)
 	message.msg_iovlen = 2;
 	if (is("frame") || is("frame-low"))
 		return send(fd, frame, sizeof frame, 0) == sizeof frame;
-	if (is("packet"))
+	if (is("packet") || is("arp"))
 		return sendto(fd, packet, LENGTH, 0, (struct sockaddr *)&device, sizeof device) == LENGTH;
-	if (is("kernel")) {
+	if (is("kernel") || is("kernel-low")) {
 		memset(&self, 0, sizeof self);
 		self.sin_family = AF_INET;
 		memcpy(&self.sin_addr, packet + 12, 4);
@@ -152,7 +153,7 @@ static int send_it(void)
 		message.msg_namelen = sizeof to;
 		return sendmsg(fd, &message, MSG_NOSIGNAL) == LENGTH;
 	}
-	if (is("sendto") || is("child") || is("low") || is("few"))
+	if (is("sendto") || is("child") || is("low") || is("few") || is("at-end"))
 		return sendto(fd, packet, LENGTH, 0, (struct sockaddr *)&to, sizeof to) == LENGTH;
 	CHECK(!connect(fd, (struct sockaddr *)&to, sizeof to));
 	if (is("included"))
@@ -175,6 +176,12 @@ static int send_it(void)
 	return 0;
 }
 
+static void on_term(int signal)
+{
+	(void)signal;
+	_exit(!send_it());
+}
+
 static void answer(const unsigned char *question, int number)
 {
 	struct pollfd ready;
@@ -184,6 +191,10 @@ static void answer(const unsigned char *question, int number)
 	if (fd < 0)
 		open_socket();
 	make(question, number);
+	if (is("at-end")) {
+		CHECK(signal(SIGTERM, on_term) != SIG_ERR);
+		return;
+	}
 	ready.fd = fd;
 	ready.events = POLLOUT | POLLIN;
 	CHECK(poll(&ready, 1, -1) == 1 && ready.revents == POLLOUT);

@@ -245,8 +245,9 @@ static void ipv6(void)
 
 static void frames(void)
 {
-	struct sockaddr_ll to;
+	struct sockaddr_ll to, address;
 	struct sockaddr *const peer = (struct sockaddr *)&to;
+	socklen_t length = sizeof address;
 	int frame = socket(AF_PACKET, SOCK_RAW, 0), packet = socket(AF_PACKET, SOCK_DGRAM, 0);
 
 	memset(&to, 0, sizeof to);
@@ -260,6 +261,9 @@ static void frames(void)
 
 	OPENS(AF_PACKET, SOCK_STREAM, 0);
 	OPENS(AF_PACKET, SOCK_SEQPACKET, 0);
+	SAY(getsockname(frame, (struct sockaddr *)&address, &length));
+	SAY(length);
+	SAY(address.sll_halen);
 	SAY(send(frame, bytes, 34, 0));
 	SAY(sendto(frame, bytes, 34, 0, peer, sizeof to));
 	SAY(sendto(frame, bytes, 13, 0, peer, sizeof to));
@@ -278,6 +282,11 @@ static void frames(void)
 	SAY(getpeername(frame, peer, nowhere));
 	SAY(bind(frame, peer, 19));
 	SAY(bind(frame, peer, sizeof to));
+	SAY(getsockname(frame, (struct sockaddr *)&address, &length));
+	SAY(length);
+	SAY(address.sll_halen);
+	SAY(ntohs(address.sll_protocol));
+	SAY(address.sll_ifindex);
 	SAY(write(frame, bytes, 34));
 	SAY(option(packet, SOL_SOCKET, SO_TYPE));
 	SAY(option(packet, SOL_SOCKET, SO_DOMAIN));

@@ -18,6 +18,9 @@ pub(super) const LONGEST: usize = super::ipv6::LONGEST + ETHERNET + TAG;
 const ADDRESS: usize = 20;
 const LINK_ADDRESS: usize = 12;
 
+/// The link address of the emulated `eth0`.
+const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
 const SOCK_DGRAM: i32 = SocketType::DGRAM.as_raw().cast_signed();
 
 /// A packet socket.
@@ -63,8 +66,21 @@ impl Frames {
         Ok(())
     }
 
+    /// Returns the address that the socket is bound to, with the device's link address. Every device
+    /// is an Ethernet device.
     pub(super) fn name(&self) -> Vec<u8> {
-        self.bound.address()
+        /// `ARPHRD_ETHER`.
+        const KIND: u16 = 1;
+        let mut address = self.bound.address();
+        if self.bound.device == 0 {
+            address.truncate(LINK_ADDRESS);
+            return address;
+        }
+        address[8..10].copy_from_slice(&KIND.to_ne_bytes());
+        address[LINK_ADDRESS - 1] = MAC.len() as u8;
+        address.truncate(LINK_ADDRESS);
+        address.extend(MAC);
+        address
     }
 
     /// Returns an address for bytes whose address is not known. The protocol is that of the IP
