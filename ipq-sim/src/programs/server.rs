@@ -9,6 +9,8 @@
 //! [`turn`](Server::turn), which moves the messages that are there, and waits as long as it may. So
 //! one thread owns the kernel, and can use it freely between two turns.
 //!
+//! A launched program may also have raw sockets: `raw` says which packets leave by them.
+//!
 //! A frame stays in the emulated receive buffer, with its weight, until the program has read it.
 //! The program's connection has copies of the first frames of the buffer: see `frames`.
 //!

@@ -1,26 +1,26 @@
-//! Raw sockets: what a kernel makes of the bytes that a program sends by one. No I/O.
+//! Raw sockets: which packet leaves a machine when a program sends bytes by one. No I/O.
 //!
-//! Three kinds of sockets send packets that a program has made itself: raw ones of IPv4 and of IPv6,
-//! which may leave the IP header to the kernel, and packet sockets, which send whole frames. Nothing
-//! that is sent here reaches a network, and nothing ever arrives.
+//! Three kinds of sockets send packets that a program has made itself: raw sockets of IPv4 and of
+//! IPv6, whose IP header the program or the kernel makes, and packet sockets, which send frames. No
+//! packet reaches a network, and none arrives.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | `ipv4`, `ipv6` | make a packet with the header that the kernel would fill in |
-//! | `frames` | packet sockets |
+//! | `packet` | packet sockets, which send frames |
 //! | `options` | keeps what a program has set with setsockopt |
 
-mod frames;
 mod ipv4;
 mod ipv6;
 mod options;
+mod packet;
 
 use bytes::Bytes;
-use frames::Frames;
 use ipq_core::Errno;
 use ipv4::Ipv4;
 use ipv6::Ipv6;
 use options::Options;
+use packet::PacketSocket;
 use rustix::io::Errno as System;
 use rustix::net::{AddressFamily, SocketType};
 
@@ -44,7 +44,7 @@ pub enum RawLayer {
     Network(u16),
 }
 
-/// An emulated raw socket.
+/// An emulated raw socket or packet socket.
 #[derive(Debug)]
 pub(super) struct RawSocket {
     kind: Kind,
@@ -55,7 +55,7 @@ pub(super) struct RawSocket {
 enum Kind {
     Ipv4(Ipv4),
     Ipv6(Ipv6),
-    Frames(Frames),
+    Packet(PacketSocket),
 }
 
 const AF_UNSPEC: i32 = AddressFamily::UNSPEC.as_raw() as i32;
@@ -72,7 +72,7 @@ impl RawSocket {
         Ok(Self {
             options: Options::new(domain, kind, protocol),
             kind: match (domain, kind) {
-                (AF_PACKET, _) => Kind::Frames(Frames::open(kind, protocol)?),
+                (AF_PACKET, _) => Kind::Packet(PacketSocket::open(kind, protocol)?),
                 (AF_INET, SOCK_RAW) => Kind::Ipv4(Ipv4::new(ip_protocol(protocol)?)),
                 (AF_INET6, SOCK_RAW) => Kind::Ipv6(Ipv6::new(ip_protocol(protocol)?)),
                 _ => return Err(errno(System::SOCKTNOSUPPORT)),
@@ -85,7 +85,7 @@ impl RawSocket {
         match &mut self.kind {
             Kind::Ipv4(socket) => socket.bind(address),
             Kind::Ipv6(socket) => socket.bind(address),
-            Kind::Frames(socket) => socket.bind(address),
+            Kind::Packet(socket) => socket.bind(address),
         }
     }
 
@@ -94,7 +94,7 @@ impl RawSocket {
         match &mut self.kind {
             Kind::Ipv4(socket) => socket.connect(address),
             Kind::Ipv6(socket) => socket.connect(address),
-            Kind::Frames(_) => Err(Errno::EOPNOTSUPP),
+            Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         }
     }
 
@@ -103,7 +103,7 @@ impl RawSocket {
         match &self.kind {
             Kind::Ipv4(socket) => socket.name(),
             Kind::Ipv6(socket) => socket.name(),
-            Kind::Frames(socket) => socket.name(),
+            Kind::Packet(socket) => socket.name(),
         }
     }
 
@@ -112,7 +112,7 @@ impl RawSocket {
         match &self.kind {
             Kind::Ipv4(socket) => socket.peer(),
             Kind::Ipv6(socket) => socket.peer(),
-            Kind::Frames(_) => Err(Errno::EOPNOTSUPP),
+            Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         }
     }
 
@@ -132,7 +132,7 @@ impl RawSocket {
         match &self.kind {
             Kind::Ipv4(_) => ipv4::LONGEST,
             Kind::Ipv6(_) => ipv6::LONGEST,
-            Kind::Frames(_) => frames::LONGEST,
+            Kind::Packet(_) => packet::LONGEST,
         }
     }
 
@@ -142,7 +142,7 @@ impl RawSocket {
             return Err(Errno::EMSGSIZE);
         }
         let (bytes, layer) = match &mut self.kind {
-            Kind::Frames(socket) => socket.send(bytes, address)?,
+            Kind::Packet(socket) => socket.send(bytes, address)?,
             _ if flags & MSG_OOB != 0 => return Err(Errno::EOPNOTSUPP),
             Kind::Ipv4(socket) => (socket.send(bytes, address, &self.options)?, RawLayer::Network(IPV4)),
             Kind::Ipv6(socket) => (socket.send(bytes, address, &self.options)?, RawLayer::Network(IPV6)),
@@ -158,7 +158,7 @@ impl RawSocket {
     /// to the one that the bytes themselves name, or that the socket is connected to.
     pub(super) fn send_somewhere(&mut self, bytes: Vec<u8>) -> Result<RawPacket, Errno> {
         let named = match &self.kind {
-            Kind::Frames(socket) => Some(socket.named_by(&bytes)),
+            Kind::Packet(socket) => Some(socket.named_by(&bytes)),
             _ if !self.options.header_included() => None,
             Kind::Ipv4(_) => Some(ipv4::named_by(&bytes)),
             Kind::Ipv6(_) => Some(ipv6::named_by(&bytes)),

@@ -166,7 +166,7 @@ impl Options {
     /// Returns `true` if packets come with their IP header. Unless set, those of `IPPROTO_RAW` do.
     pub(super) fn header_included(&self) -> bool {
         let set = self.of_ip(IP_HDRINCL, IPV6_HDRINCL);
-        set.map_or(self.protocol == RAW.into(), |value| value != 0)
+        set.map_or(self.protocol == i32::from(RAW), |value| value != 0)
     }
 
     pub(super) fn may_broadcast(&self) -> bool {

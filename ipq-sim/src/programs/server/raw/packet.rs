@@ -25,7 +25,7 @@ const SOCK_DGRAM: i32 = SocketType::DGRAM.as_raw().cast_signed();
 
 /// A packet socket.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(super) struct PacketSocket {
     /// `true` if the program sends Ethernet headers, too (`SOCK_RAW`).
     has_link_header: bool,
     bound: Bound,
@@ -39,7 +39,7 @@ struct Bound {
     device: i32,
 }
 
-impl Frames {
+impl PacketSocket {
     /// Opens a packet socket of this kind, for the `EtherType` in the 16 lower bits of `protocol`.
     pub(super) fn open(kind: i32, protocol: i32) -> Result<Self, Errno> {
         if ![SOCK_RAW, SOCK_DGRAM].contains(&kind) {
@@ -54,6 +54,8 @@ impl Frames {
         })
     }
 
+    /// Binds the socket to the device and the protocol in a `struct sockaddr_ll`; the protocol 0
+    /// leaves the socket's as it is.
     pub(super) fn bind(&mut self, address: &[u8]) -> Result<(), Errno> {
         if family(address) != Some(AF_PACKET) {
             return Err(Errno::EINVAL);
