@@ -5,7 +5,6 @@ use crate::launching::can_launch;
 use crate::running::{PACKETS, accepted, all_packets, dropped, read_capture, run};
 use etherparse::PacketBuilder;
 use pretty_assertions::assert_eq;
-use std::collections::VecDeque;
 
 /// Returns `true` if a tool is installed and programs can be launched. Otherwise says that a test
 /// is skipped, and which Debian `package` has the tool.
@@ -103,92 +102,4 @@ fn dhcpoptinj_adds_its_option_to_each_message_that_has_none() {
         &["dhcpoptinj", "-f", "-q", "42", "-o", "0C 66 6A 61 73 65 68"],
     );
     ran.assert(&fates.collect::<Vec<_>>(), &out.collect::<Vec<_>>());
-}
-
-/// A device of this machine with Ethernet addresses, but for its loopback device.
-fn device() -> Option<String> {
-    const ETHERNET: &str = "1";
-    let devices = std::fs::read_dir("/sys/class/net").ok()?.flatten();
-    let mut names: Vec<_> = devices
-        .filter(|device| std::fs::read_to_string(device.path().join("type")).is_ok_and(|kind| kind.trim() == ETHERNET))
-        .filter(|device| {
-            std::fs::read_to_string(device.path().join("operstate")).is_ok_and(|state| state.trim() == "up")
-        })
-        .filter_map(|device| device.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names.into_iter().next()
-}
-
-/// The packet of IPv6 with that number, of up to 1400 bytes.
-fn ipv6_packet(number: u32) -> Vec<u8> {
-    let mut packet = Vec::new();
-    PacketBuilder::ipv6([number as u8; 16], [2; 16], 64)
-        .udp(4000, 53)
-        .write(&mut packet, &vec![number as u8; 20 + number as usize * 37 % 1300])
-        .unwrap();
-    packet
-}
-
-/// The packets of IPv6 that these are, after their fragments were put together.
-fn reassembled(packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    const HEADER: usize = 40;
-    const FRAGMENT_HEADER: usize = 8;
-    const FRAGMENT: u8 = 44;
-    let mut packets = VecDeque::from(packets);
-    let mut whole = Vec::new();
-    while let Some(mut packet) = packets.pop_front() {
-        if packet[6] == FRAGMENT {
-            let mut has_more = packet[HEADER + 3] & 1 == 1;
-            packet[6] = packet[HEADER];
-            packet.drain(HEADER..HEADER + FRAGMENT_HEADER);
-            while has_more {
-                let next = packets.pop_front().expect("the next fragment is there");
-                assert_eq!((next[6], &next[8..HEADER]), (FRAGMENT, &packet[8..HEADER]));
-                let offset = u16::from_be_bytes([next[HEADER + 2], next[HEADER + 3]]);
-                assert_eq!(usize::from(offset & !7), packet.len() - HEADER);
-                packet.extend(&next[HEADER + FRAGMENT_HEADER..]);
-                has_more = offset & 1 == 1;
-            }
-            let length = (packet.len() - HEADER) as u16;
-            packet[4..6].copy_from_slice(&length.to_be_bytes());
-        }
-        whole.push(packet);
-    }
-    whole
-}
-
-#[test]
-fn fragrouter6_sends_fragments_in_place_of_each_packet_by_a_raw_socket() {
-    let tool = "atk6-fragrouter6";
-    let reason = missing_optional(tool, &[]).map(|reason| format!("{reason}: apt-get install thc-ipv6"));
-    if skipped(reason) || !can_launch() {
-        return;
-    }
-    // The program asks for the device's address.
-    let Some(device) = device() else {
-        eprintln!("skipped: no Ethernet device is up here");
-        return;
-    };
-    let packets = (0..PACKETS).map(ipv6_packet).collect::<Vec<_>>();
-    let longest = "600";
-    let ran = run(
-        "fragrouter6",
-        &packets,
-        &["--raw-sockets"],
-        &[tool, "-f", longest, &device, "64"],
-    );
-    let is_fragmented = |packet: &Vec<u8>| packet.len() > 40 + 600;
-    let fates = packets.iter().map(|packet| {
-        if is_fragmented(packet) {
-            dropped()
-        } else {
-            accepted(None)
-        }
-    });
-    assert_eq!(reassembled(ran.out.clone()), packets, "{}", ran.errors);
-    let fragments = ran.out.len() - packets.iter().filter(|packet| !is_fragmented(packet)).count();
-    let told = format!("{fragments:>10}  sent by the program itself, by raw sockets\n");
-    assert!(ran.errors.contains(&told), "{}", ran.errors);
-    ran.assert(&fates.collect::<Vec<_>>(), &ran.out);
 }
