@@ -43,19 +43,20 @@ pub use embedded::Embedded;
 pub(crate) use format::{QueuesJson, answer, observation, parse_rules, question, step, without_line, write_rules};
 pub use usage::Misuse;
 
-/// The length of the longest line that is read, in bytes. Recordings have lines of less than
-/// 20,000 bytes.
+/// The length of the longest line that is read, in bytes, with its line end. The recordings that
+/// come with the suite have lines of less than 20,000 bytes.
 pub const MOST_LINE_BYTES: usize = 16 << 20;
 
 /// One scenario: the steps, and what was seen after each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
-    /// The scenario's name, unique in its file.
+    /// The scenario's name. Names in a file differ, which a reader does not check.
     pub name: String,
     /// The machine of the recording, the rules in force, the protocol of the queues, and the
     /// process id if a step depends on it.
     pub setup: Setup,
-    /// The steps in order. The kernel had come to rest between two steps.
+    /// The steps in order, at least one if the recording was parsed. The kernel had come to rest
+    /// between two steps.
     pub steps: Vec<RecordedStep>,
 }
 
@@ -69,24 +70,28 @@ pub struct RecordedStep {
 }
 
 impl Recording {
-    /// Parses a scenario from one line of JSON. An error names the step, if it is in one. Steps on
-    /// unknown devices, or on sockets that no step opened, are errors, too.
+    /// Parses a scenario from one line of JSON. Fails if the text is malformed, has an unknown key,
+    /// or has no step, or if a step names an unknown device, a socket that no earlier step opened,
+    /// or one that an earlier step closed. The names of bridges and their ports are not checked.
+    /// The error has the number of the step, if it is in one.
     pub fn parse(line: &str) -> Result<Self, Problem> {
         let recording = format::parse(line)?;
         usage::check_names(&recording)?;
         Ok(recording)
     }
 
-    /// Returns the scenario as one line of JSON, without a line end; `None` if recordings have no
-    /// word for a step or a rule, or if the scenario names no machine.
+    /// Returns the scenario as one line of JSON, without a line end. `None` if recordings have no
+    /// word for a step or a rule, if an observation is no answer to its step, or if the scenario
+    /// names no machine. The line does not state `never_reuse_ids` and `earlier_peer_died` of the
+    /// setup.
     #[must_use]
     pub fn to_line(&self) -> Option<String> {
         format::write(self)
     }
 
-    /// Returns the first step that contradicts the recorded answers: it uses a socket whose opening
-    /// failed, or opens one that is open. `None` if there is no such step. The scenario is
-    /// malformed from there on.
+    /// Returns the first step that uses a socket that is not open, or opens one that is, going by
+    /// the recorded answers; `None` if there is no such step. A socket is not open if `socket()`
+    /// failed; after a failed bind it is open. The scenario is malformed from that step on.
     #[must_use]
     pub fn misuse(&self) -> Option<Misuse> {
         usage::first_misuse(self)
@@ -103,7 +108,8 @@ pub struct Reader<R> {
 }
 
 impl Reader<BufReader<File>> {
-    /// Opens a file of recordings. An error names the file.
+    /// Opens a file of recordings, and reads nothing yet. Fails if the file can't be opened; the
+    /// error names the file.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let source = path.display().to_string();
         match File::open(path) {
@@ -133,7 +139,8 @@ impl<R: BufRead> Reader<R> {
         &self.source
     }
 
-    /// Returns the number of the line that was read last, from 1; 0 before the first.
+    /// Returns the number of the line that was read last, from 1; 0 before the first. Once the
+    /// input has ended without an error, returns one more than the number of lines.
     pub const fn line(&self) -> usize {
         self.line
     }
@@ -165,8 +172,8 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// Yields the recordings, and ends after the first error: the lines after it can't be trusted. An
-/// input without a line is an error.
+/// Yields the recording of each line, and ends after the first error: the lines after it can't be
+/// trusted. An empty line is an error, and so is an input without a line.
 impl<R: BufRead> Iterator for Reader<R> {
     type Item = Result<Recording, RecordingError>;
 
@@ -189,8 +196,8 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Writes recordings, one line each. Fails at the first that [`Recording::to_line`] has no line
-/// for.
+/// Writes recordings, one line each. Fails at the first for which [`Recording::to_line`] returns
+/// `None`, or that can't be written; the earlier ones are written then.
 pub fn write_all<'r>(
     output: &mut impl Write,
     recordings: impl IntoIterator<Item = &'r Recording>,
@@ -207,19 +214,20 @@ pub fn write_all<'r>(
     Ok(())
 }
 
-/// The error for a file of recordings that can't be read, or that has a malformed line.
+/// The error for a file or other input of recordings that can't be read, or that has a malformed
+/// line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{source_name}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct RecordingError {
-    /// The file's name.
+    /// The name of the file or other input.
     pub source_name: String,
-    /// The line's number, from 1; `None` if the file could not be opened.
+    /// The number of the line that has the problem, from 1; `None` if the file could not be opened.
     pub line: Option<usize>,
-    /// The problem, and the step that it is in.
+    /// The problem, with the number of its step if it is in one.
     pub problem: Problem,
 }
 
-/// A problem in a scenario, with the step that it is in.
+/// A problem in a scenario or its file, with the number of its step if it is in one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{what}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
 pub struct Problem {

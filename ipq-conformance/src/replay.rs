@@ -1,9 +1,9 @@
 //! Does the steps of a recording in a world, and compares the answers with the recorded ones.
 //!
 //! All bytes and numbers must be equal, with the exceptions that the README of the recordings
-//! lists. The value of a packet id may differ, since each kernel chooses its own, but it must name
-//! the same packet. The time in a timestamp may differ, but not whether there is one. The values of
-//! pad bytes may differ, but not their number.
+//! lists. The value of a packet id of `ip_queue` may differ, since each kernel chooses its own, but
+//! it must name the same packet. The time in a timestamp may differ, but not whether there is one.
+//! The values of pad bytes may differ, but not their number.
 
 mod frames;
 mod ids;
@@ -27,23 +27,24 @@ pub use record::record;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
     /// The number of recorded frames that were compared: datagrams received, and frames that left
-    /// by a device.
+    /// by a device. A frame in the step that differs is counted.
     pub frames: usize,
-    /// The first difference, at which the replay ended; `None` if the world answered everything
-    /// alike.
+    /// The first difference, at which the replay ended; `None` if the world gave the recorded
+    /// answer to every step.
     pub difference: Option<Difference>,
 }
 
 /// The reason why a recording could not be replayed to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// The scenario makes no sense: see [`Recording::misuse`].
+    /// A step uses a socket that is not open, or opens one that is: see [`Recording::misuse`].
     #[error("{0}")]
     Malformed(Problem),
     /// The world can't begin, can't do a step, or does not end as it should.
     #[error("{}{error}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
     World {
-        /// The number of the step, from 1; `None` if the world can't begin.
+        /// The number of the step, from 1; `None` if the world can't begin. If the world does not
+        /// end as it should, it is the last step's number.
         step: Option<usize>,
         /// The reason that the world gives.
         error: WorldError,
@@ -63,8 +64,12 @@ impl From<ReplayError> for Problem {
     }
 }
 
-/// Replays `recording` in the fresh `world`, up to the first difference. A panic of the world is a
-/// difference, too.
+/// Begins the fresh `world`, does the steps of `recording` in it up to the first difference, and
+/// returns the result. A panic of the world in a step is a difference, too. If there is no
+/// difference, ends the world.
+///
+/// Fails before a step that [`Recording::misuse`] names, and if the world can't begin, can't do a
+/// step, or does not end as it should.
 pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, ReplayError> {
     let own = || world.describe().machine.abi;
     let abi = recording.setup.machine.as_ref().map_or_else(own, |machine| machine.abi);
@@ -115,8 +120,8 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
 }
 
 /// Returns whether the machine's last peer had been found dead before the first step: whether the
-/// first recorded "Peer died" is 1. That value tells of the beginning, since it stays until another
-/// peer comes.
+/// first "Peer died" in a recorded text is 1. `false` if no text has that line. The value tells of
+/// the beginning, since it stays until another peer comes.
 fn began_with_a_dead_peer(recording: &Recording) -> bool {
     let texts = recording.steps.iter().filter_map(|recorded| match &recorded.seen {
         Observation::Text(text) => Some(text),
@@ -128,8 +133,8 @@ fn began_with_a_dead_peer(recording: &Recording) -> bool {
     told.is_some_and(|value| value.trim_end().ends_with('1'))
 }
 
-/// A difference between a world's answer and the recorded one. It is displayed in full, over
-/// several lines.
+/// A difference between a world's answer to a step and the recorded one. It is displayed in full,
+/// over several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The scenario's name.
@@ -257,8 +262,9 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
     }
 }
 
-/// Returns both answers line by line: `-` marks what was recorded, `+` what was seen here, and `~`
-/// what may differ.
+/// Returns the frames or texts of both answers, line by line: `-` marks what was recorded, `+` what
+/// was seen here, and `~` what may differ. If the answers are of two kinds, returns only the frame
+/// that one of them has. Empty if neither answer has a frame or text to compare.
 fn details(recorded: &Observation, seen: &Observation, exempt: &[Range<usize>], abi: Abi) -> String {
     match (recorded, seen) {
         (
@@ -292,8 +298,8 @@ fn signed(sign: char, line: &str) -> String {
     format!("{sign} {line:?}\n")
 }
 
-/// Returns a dump of the frame in an observation, with `sign` before each line; an empty text if
-/// there is no frame.
+/// Returns a dump of the frame in an observation, with `sign` as the first character of each line;
+/// an empty text if there is no frame.
 fn dump_frame(seen: &Observation, sign: char, abi: Abi) -> String {
     let dump = match seen {
         Observation::Receive(Received::Frame { bytes, .. }) => decode::dump(bytes, Kind::Netlink(abi)),

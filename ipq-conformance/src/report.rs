@@ -28,7 +28,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Head {
     /// The world's name.
     pub world: String,
-    /// The option that selects the world on the command line: `--world sim`.
+    /// The option that selects the world on the command line, such as `--world sim`.
     pub choice: String,
     /// The world's description.
     pub description: Description,
@@ -36,7 +36,7 @@ pub struct Head {
     pub capabilities: Capabilities,
     /// The seed of cases that use random numbers.
     pub seed: u64,
-    /// The number of cases to run.
+    /// The number of cases that the run has, skipped ones included.
     pub cases: usize,
     /// The time at which the run begins, in UTC, as RFC 3339 has it; `None` if it is not known.
     pub date: Option<String>,
@@ -56,7 +56,8 @@ fn command(choice: &str, seed: u64, case: &str) -> String {
     format!("ipq-conformance run {choice} --seed {seed} {case}")
 }
 
-/// A receiver of the events of one run, which writes a report of them.
+/// A receiver of the events of one run, which writes a report of them. `begin` is called once, then
+/// `case` for each case, then `end` once. The methods fail if the report can't be written.
 pub trait Reporter {
     /// Takes the facts about the run, before its first case.
     fn begin(&mut self, head: &Head) -> io::Result<()>;

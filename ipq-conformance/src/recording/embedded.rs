@@ -38,7 +38,7 @@ impl Embedded {
         "linux-3.4.10-x86_64.jsonl",
     ];
 
-    /// Returns a reader of the file.
+    /// Returns a reader of the file, from its first line on.
     #[must_use]
     pub fn reader(self) -> Reader<&'static [u8]> {
         Reader::new(self.name, self.text.as_bytes())

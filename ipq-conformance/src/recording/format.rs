@@ -75,7 +75,7 @@ fn bad_json(error: &serde_json::Error) -> Problem {
 }
 
 /// Returns what serde says about JSON text of one line. Leaves out the line's number, which is
-/// always 1, and keeps the column.
+/// always 1, and keeps the column if the error has one.
 pub(crate) fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -85,14 +85,14 @@ pub(crate) fn without_line(error: &serde_json::Error) -> String {
     }
 }
 
-/// Returns `rules` in JSON; `None` if recordings have no word for one of them.
+/// Returns `rules` as a JSON array; `None` if recordings have no word for one of them.
 #[cfg(all(target_os = "linux", feature = "exec"))]
 pub(crate) fn write_rules(rules: &[Rule]) -> Option<Value> {
     let rules: Vec<_> = rules.iter().map(RuleJson::from_rule).collect::<Option<_>>()?;
     serde_json::to_value(rules).ok()
 }
 
-/// Parses rules that [`write_rules`] wrote.
+/// Parses rules in the JSON that [`write_rules`] returns. An error says what is malformed.
 #[cfg(all(target_os = "linux", feature = "exec"))]
 pub(crate) fn parse_rules(rules: Value) -> Result<Vec<Rule>, String> {
     let rules: Vec<RuleJson<'static>> = serde_json::from_value(rules).map_err(|error| error.to_string())?;
@@ -220,7 +220,7 @@ enum TargetJson {
     Mark,
 }
 
-/// The options of the target NFQUEUE.
+/// The options of the target NFQUEUE, as the JSON of a rule has them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NumberedQueueJson {
@@ -271,8 +271,8 @@ struct RuleJson<'a> {
     queue: Option<NumberedQueueJson>,
 }
 
-/// The names of transport protocols in rules. The first name of a protocol is the one that is
-/// written.
+/// The names of transport protocols in the JSON of rules. Where a protocol has two names, both are
+/// read, and the first is written.
 const PROTOCOLS: [(&str, Protocol); 5] = [
     ("udp", Protocol::UDP),
     ("tcp", Protocol::TCP),
@@ -389,13 +389,13 @@ fn names<T>(table: &[(&str, T)]) -> String {
     table.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads a key that may be null but must be there. By itself serde takes a missing `Option` for
-/// null.
+/// Reads the value of a key that may be null but must be there. By itself serde takes a missing
+/// `Option` for null.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
 
-/// Bytes as pairs of hexadecimal digits.
+/// Bytes that JSON has as a text of pairs of hexadecimal digits.
 struct Hex(Bytes);
 
 impl Serialize for Hex {

@@ -5,8 +5,7 @@ use super::{Problem, Recording};
 use crate::world::{Observation, OpenStage, Step, topology};
 use std::collections::HashMap;
 
-/// A step that contradicts the recorded answers: it uses a socket whose opening failed, or opens
-/// one that is open.
+/// A step that uses a socket that is not open, or opens one that is, going by the recorded answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuse {
     /// The number of the step, from 1.
@@ -15,9 +14,10 @@ pub struct Misuse {
     pub what: String,
 }
 
-/// Refuses a recording with a step that makes no sense, whatever the kernel answered. Such a step
+/// Refuses a recording with a step that makes no sense, whatever the kernel answered: the step
 /// names an unknown device, or uses a socket that no earlier step opened or that an earlier step
-/// closed.
+/// closed. The error is about the first such step. The names of bridges and their ports are not
+/// checked.
 pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     let mut open = HashMap::new();
     for (number, recorded) in numbered(recording) {
@@ -52,8 +52,9 @@ pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Returns the first step that contradicts the recorded answers; `None` if there is none. It uses a
-/// socket that an earlier [`Step::Open`] failed to make, or opens one that is open.
+/// Returns the first step that uses a socket that is not open, or opens one that is, going by the
+/// recorded answers; `None` if there is none. A socket is not open if its [`Step::Open`] failed at
+/// `socket()`, if it was closed, or if it was never opened. After a failed bind it is open.
 ///
 /// This check is separate from [`check_names`]. A wrong answer in a recording is a difference that
 /// the comparison is to find, and does not mean that the scenario makes no sense.

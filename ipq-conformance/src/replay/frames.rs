@@ -6,10 +6,13 @@ use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute, message_type as queue_t
 use ipq_core::wire::{Abi, ByteOrder, Header, MessageType, padding};
 use std::ops::Range;
 
-/// Compares the datagram that `socket` received with the recorded one, and returns the difference;
-/// `None` if they are equal. Only the kernel's datagrams have exempt bytes. A byte that one of the
-/// two lacks always counts. If both are packet messages, `ids` learns that their packet ids name
-/// the same packet.
+/// Compares the datagram that `socket` received with the recorded one. Returns the first difference
+/// that counts; `None` if there is none. Only the kernel's datagrams have bytes that may differ:
+/// the time in a packet message, and for `ip_queue` also packet ids and pad bytes. A byte that one
+/// of the two lacks always counts.
+///
+/// If the recorded datagram is a PACKET frame, `ids` learns that both packet ids name the same
+/// packet. If it is an error that quotes a verdict, `ids` notes that the verdict is answered.
 pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &str, ids: &mut Ids) -> Option<Unequal> {
     let abi = ids.abi();
     let mut judged = Judged::default();
@@ -49,8 +52,9 @@ struct Judged {
     wrong: Option<usize>,
 }
 
-/// Returns the range of the time in a packet message of a numbered queue; `None` if the message has
-/// no time or is another one.
+/// Returns the range of the bytes of the time in a packet message of a numbered queue, in this
+/// machine's byte order. `None` if the message has no time, is another one, or ends before the
+/// time. If the message is cut within the time, the range exceeds it.
 fn timestamp(message: &[u8]) -> Option<Range<usize>> {
     let word = |at: usize| Some(u16::from_ne_bytes(*message.get(at..)?.first_chunk()?));
     if word(4) != Some(queue_type::PACKET) {
@@ -67,8 +71,9 @@ fn timestamp(message: &[u8]) -> Option<Range<usize>> {
     }
 }
 
-/// Applies the rules for a PACKET frame. The packet id and the pad bytes may differ. The time may
-/// differ if both frames have one or neither has.
+/// Returns the bytes of a PACKET frame that may differ: the packet id, the pad bytes, and the time
+/// if both frames have one or neither has. A time counts as absent if it is 0. If one of the frames
+/// ends within the seconds, what it has of them may differ.
 fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     let word = abi.word_bytes();
     let id = packet_id_at(abi);
@@ -98,8 +103,9 @@ fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     judged
 }
 
-/// Applies the rules for an error. If it quotes a verdict, the packet id there may differ, but both
-/// must name a verdict of `socket` that no error has answered yet.
+/// Applies the rules for an error that `socket` received. If the recorded error quotes a verdict,
+/// the packet id in the quotation may differ, but both ids must be those of one verdict that
+/// `socket` sent and that no error has answered yet. Otherwise the id is the difference.
 fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Judged {
     let abi = ids.abi();
     let quoted = Header::BYTES + 4;
@@ -123,17 +129,18 @@ fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Jud
     judged
 }
 
-/// Returns the range of the packet id in a PACKET frame.
+/// Returns the range of the bytes of the packet id in a PACKET frame.
 pub(super) const fn packet_id_at(abi: Abi) -> Range<usize> {
     Header::BYTES..Header::BYTES + abi.word_bytes()
 }
 
-/// Returns the range of the packet id in a VERDICT frame.
+/// Returns the range of the bytes of the packet id in a VERDICT message.
 pub(super) const fn verdict_id_at(abi: Abi) -> Range<usize> {
     Header::BYTES + abi.word_bytes()..Header::BYTES + 2 * abi.word_bytes()
 }
 
-/// Returns the message type that stands at the offset `at`; `None` if the frame ends before.
+/// Returns the message type that stands at the offset `at`; `None` if the frame ends before or
+/// within it.
 pub(super) fn message_type(frame: &[u8], at: usize, abi: Abi) -> Option<MessageType> {
     number(frame, at..at + 2, abi).map(|value| MessageType::from_wire(value as u16))
 }

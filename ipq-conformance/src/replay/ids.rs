@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 /// A packet id as it is in a frame: a word of the recording's ABI.
 type RawId = Vec<u8>;
 
-/// The number of a netlink protocol, which stands for the queue of a family.
+/// The number of a netlink protocol. For `ip_queue` it stands for the queue of a family.
 type QueueProtocol = i32;
 
 /// A map from recorded packet ids to this world's.
@@ -23,19 +23,21 @@ pub(super) struct Ids {
     /// This world's packet id for each recorded id and queue, from the last frame that had the
     /// recorded id.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
-    /// The open sockets, by name.
+    /// The sockets whose `open` step was done and whose `close` step was not, by name. Second
+    /// descriptors are not among them.
     sockets: HashMap<String, Socket>,
 }
 
 struct Socket {
     protocol: QueueProtocol,
-    /// The packet ids of the verdicts that were sent and that no error has answered: each as
-    /// recorded, and as sent here.
+    /// The packet ids of the verdicts that were sent to the kernel and that no error has answered,
+    /// in order: each as recorded, and as sent here. A verdict that succeeded stays until a later
+    /// one is answered.
     sent: VecDeque<(RawId, RawId)>,
 }
 
 impl Ids {
-    /// Returns an empty map for a world with these capabilities.
+    /// Returns an empty map for a recording with this ABI and a world with these capabilities.
     pub(super) fn new(abi: Abi, capabilities: &Capabilities) -> Self {
         Self {
             abi,
@@ -45,8 +47,8 @@ impl Ids {
         }
     }
 
-    /// Returns whether the socket belongs to numbered queues, whose packet ids are the same on
-    /// every kernel.
+    /// Returns whether the socket was opened for numbered queues, whose packet ids are the same on
+    /// every kernel. `false` for a socket that is not known.
     pub(super) fn is_numbered(&self, socket: &str) -> bool {
         let socket = self.sockets.get(socket);
         socket.is_some_and(|socket| socket.protocol == i32::from(PROTOCOL))
@@ -56,9 +58,9 @@ impl Ids {
         self.abi
     }
 
-    /// Returns the step as it is to be done in this world. A verdict that goes to the kernel gets
-    /// this world's packet id, if one is known for the recorded id. Opening, sending and closing
-    /// are noted.
+    /// Returns the step as it is to be done in this world. An `ip_queue` verdict that goes to the
+    /// kernel gets this world's packet id, if one is known for the recorded id; all else stays.
+    /// Notes that a socket is opened or closed, and that a verdict is sent.
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {
@@ -94,7 +96,8 @@ impl Ids {
     }
 
     /// Notes that two PACKET frames, which `socket` received in the recording and here, are about
-    /// the same packet. A frame that is cut within the packet id is ignored.
+    /// the same packet. Does nothing if a frame ends within the packet id, or if the socket is not
+    /// known.
     pub(super) fn learn(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) {
         let at = packet_id_at(self.abi);
         let ids = recorded.get(at.clone()).zip(seen.get(at));
@@ -105,8 +108,8 @@ impl Ids {
     }
 
     /// Returns whether the ids `recorded` and `seen`, which two errors on `socket` quote, are those
-    /// of one verdict. An id may be cut. Forgets this verdict and the earlier ones, since errors
-    /// come in the order of the verdicts.
+    /// of one verdict that `socket` sent and that no error has answered. An id may be cut. If so,
+    /// forgets this verdict and the earlier ones, since errors come in the order of the verdicts.
     pub(super) fn answer(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) -> bool {
         let Some(Socket { sent, .. }) = self.sockets.get_mut(socket) else {
             return false;

@@ -16,8 +16,9 @@ struct KnownOrder {
     reason: String,
 }
 
-/// Returns the reason why the emulator is known to differ in this step of the recording; `None` if
-/// this difference is not known.
+/// Returns the reason why the emulator is known to differ from the recording in the step of
+/// `difference`. `None` if the list does not have this kernel, scenario and step, or if the
+/// recording names no machine. What differs in the step is not looked at.
 #[must_use]
 pub fn known_order(recording: &Recording, difference: &Difference) -> Option<&'static str> {
     static KNOWN: OnceLock<Vec<KnownOrder>> = OnceLock::new();

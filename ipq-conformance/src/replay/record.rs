@@ -6,9 +6,13 @@ use crate::recording::{Problem, RecordedStep, Recording};
 use crate::world::{Capability, Observation, Received, World};
 use ipq_core::wire::{Abi, MessageType};
 
-/// Does the steps of `recording` in the fresh `world`. Returns a recording of the same name with
-/// the world's answers, and with the world's packet ids in verdicts. Its machine is the world's, or
-/// the recording's if the world can stand for other machines.
+/// Begins the fresh `world`, does the steps of `recording` in it, and ends it. Returns a recording
+/// of the same name with the world's answers, and with the world's packet ids in verdicts. Its
+/// machine is the recording's if there is one and the world can stand for other machines, and
+/// otherwise the world's.
+///
+/// Fails before a step that [`Recording::misuse`] names, and if the world can't begin, can't do a
+/// step, or does not end as it should. A panic of the world is not caught.
 pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording, ReplayError> {
     let mut setup = recording.setup.clone();
     let begun = world.begin(&setup);

@@ -1,4 +1,5 @@
-//! The report for people: capabilities, a line for each topic, details of bad cases, and a summary.
+//! The report for people: capabilities, a line for each topic, details of bad cases, the reasons of
+//! skipped cases and expected differences, and a summary.
 
 use super::{Head, Reporter, VERSION};
 use crate::suite::runner::{CaseReport, Summary};
@@ -14,8 +15,8 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// A reporter that writes text for people, with colours. `output` must remove the colours where
-/// they are not wanted.
+/// A reporter that writes text for people, with colours as terminals take them. `output` must
+/// remove the colours where they are not wanted.
 #[derive(Debug)]
 pub struct Human<W> {
     output: W,

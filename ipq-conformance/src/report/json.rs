@@ -1,4 +1,5 @@
-//! The report for programs: a JSON object a line for each case, and a last one with the summary.
+//! The report for programs, in lines of JSON: one line for each case, and a last line with the
+//! summary.
 
 use super::{Head, Reporter, VERSION};
 use crate::partition::Partition;
@@ -12,9 +13,10 @@ use std::io::{self, Write};
 ///
 /// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome` and `reason`,
 /// which is null if the case passed. It has `details` and `transcript` if there are any; of a long
-/// transcript it has the end. The last line has `summary`, the number of cases by outcome;
-/// `environment`, the world, its machine and the date; and `out_of_date`, if the list of known
-/// differences is wrong somewhere.
+/// transcript it has the end. The last line has `summary`, the number of cases by outcome, and
+/// `environment`, the world, its machine, the seeds and the date. It has `out_of_date` if the list
+/// of known differences is wrong somewhere, and `partition` if only a part of the chosen cases was
+/// run.
 ///
 /// [`Results`](super::matrix::Results) reads these lines again.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
-/// The line of a case in a report.
+/// The line of a case in a report of JSON lines.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct CaseLine {
     pub(crate) id: String,
@@ -54,12 +56,12 @@ pub(crate) struct CaseLine {
     pub(crate) transcript: Option<String>,
 }
 
-/// The most bytes of a transcript that a report has. The report has the transcript's end, where a
-/// case fails.
+/// The most bytes of a transcript that a line has. Of a longer transcript the line has the end,
+/// where a case fails.
 const MOST_TRANSCRIPT_BYTES: usize = 16 << 10;
 
-/// Returns a transcript if it is short. Otherwise returns its last whole lines, 16 KiB at most,
-/// after a line that says so.
+/// Returns a transcript of up to [`MOST_TRANSCRIPT_BYTES`] whole. Of a longer one, returns the last
+/// whole lines within so many bytes, after a line that says that the beginning is left out.
 fn end_of(transcript: String) -> String {
     let Some(excess) = transcript.len().checked_sub(MOST_TRANSCRIPT_BYTES) else {
         return transcript;
@@ -91,7 +93,7 @@ impl From<&CaseReport> for CaseLine {
     }
 }
 
-/// The last line of a run, with the summary.
+/// The last line of a report of JSON lines, with the summary of the run.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct LastLine {
     pub(crate) summary: Counts,
@@ -103,7 +105,7 @@ pub(crate) struct LastLine {
     pub(crate) partition: Option<Partition>,
 }
 
-/// The number of cases by outcome.
+/// The number of cases with each outcome.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub(crate) struct Counts {
     passed: usize,
@@ -115,7 +117,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Returns the counts that `count` gives for the outcomes.
+    /// Returns the counts, with the number that `count` returns for each outcome.
     pub(crate) fn of(count: impl Fn(Outcome) -> usize) -> Self {
         Self {
             passed: count(Outcome::Passed),

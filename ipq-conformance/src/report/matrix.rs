@@ -20,7 +20,8 @@ use crate::suite::{Case, Level, Outcome};
 use results::Tried;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// The results of the same cases in several worlds.
+/// The results of cases in several worlds, one column for each world. A column may lack cases that
+/// another has.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     columns: Vec<Column>,
@@ -35,8 +36,9 @@ pub struct Matrix {
 /// A column of the matrix: the results in one world.
 #[derive(Clone, Debug)]
 struct Column {
-    /// The world's name. The kernel is added if another column has the same name. The file is
-    /// added, too, if another column has the same name and kernel.
+    /// The column's name: the world's. The kernel is added if another column has the same world.
+    /// The file is added, too, if another has the same world and kernel, and the column's number if
+    /// even the files are the same.
     name: String,
     source: Option<String>,
     environment: Environment,
@@ -52,7 +54,7 @@ struct Row {
     topic: String,
     level: Level,
     requirements: Vec<String>,
-    /// The cells, one for each column.
+    /// The cells, one for each column, in the order of the columns.
     cells: Vec<Cell>,
 }
 
@@ -121,8 +123,9 @@ impl State {
 }
 
 impl Matrix {
-    /// Builds a matrix of `columns`. Rows are in the order of `suite`. Cases that `suite` lacks
-    /// come last.
+    /// Builds a matrix of `columns`, with a row for each case that any column has. Rows are in the
+    /// order of `suite`. Cases that `suite` lacks come last, in the order in which the columns have
+    /// them.
     #[must_use]
     pub fn new(columns: Vec<Results>, suite: &[Case]) -> Self {
         let names = names(&columns);
@@ -140,14 +143,16 @@ impl Matrix {
         }
     }
 
-    /// Returns this matrix with the results of replaying recordings.
+    /// Returns this matrix with these results of replaying recordings, in place of any earlier
+    /// ones.
     #[must_use]
     pub fn with_recordings(self, recordings: Vec<Replays>) -> Self {
         Self { recordings, ..self }
     }
 
-    /// Returns whether no cell is bad, no recording differs, and no list of known differences is
-    /// out of date.
+    /// Returns whether the matrix shows no trouble: no case failed, is broken or passed
+    /// unexpectedly, no recorded scenario differs without a listed reason, and no list of known
+    /// differences is out of date.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let bad = |state: &State| matches!(state, State::Run(outcome) if outcome.is_bad());
@@ -164,12 +169,13 @@ impl Matrix {
         self.columns.iter().all(|column| column.counts.keys().all(idle))
     }
 
-    /// Returns the rows of each topic, in their order.
+    /// Iterates over the groups of rows that stand together and have the same topic, in order.
     fn topics(&self) -> impl Iterator<Item = &[Row]> {
         self.rows.chunk_by(|one, next| one.topic == next.topic)
     }
 
-    /// Returns the reasons of all cells, each once, in order of appearance and numbered from 1.
+    /// Returns the reasons of all cells, each once, in order of appearance, row by row, and
+    /// numbered from 1.
     fn reasons(&self) -> Reasons<'_> {
         let mut reasons = Reasons::default();
         for reason in self
@@ -240,7 +246,7 @@ impl Column {
         }
     }
 
-    /// Returns the number of cells in each state, in words.
+    /// Returns the number of cells in each state that the column has, in words.
     fn tally(&self) -> String {
         let counts = self
             .counts
@@ -256,7 +262,8 @@ impl Column {
     }
 }
 
-/// Returns the names of the columns, each just long enough to be unique.
+/// Returns a unique name for each column, in order: the world's name; if that is not unique, with
+/// the kernel, then with the file, too, and at last with the column's number.
 fn names(columns: &[Results]) -> Vec<String> {
     let world = |results: &Results| results.environment.world.clone();
     let kernel = |results: &Results| format!("{} {}", results.environment.world, results.environment.kernel);
@@ -278,8 +285,12 @@ fn names(columns: &[Results]) -> Vec<String> {
     columns.iter().enumerate().map(name).collect()
 }
 
-/// Returns a row for each case that any column has. Also returns a sentence for each column that
-/// has another level or other requirements for a case than the first column with it.
+/// Returns a row for each case that any column has: first the cases of `suite`, in its order, then
+/// the others, in the order in which the columns have them. The first column with a case describes
+/// it.
+///
+/// Also returns sentences about differing descriptions, row by row: one for each column that gives
+/// a case another level or other requirements.
 fn rows(columns: &[Results], names: &[String], suite: &[Case]) -> (Vec<Row>, Vec<String>) {
     let by_id: Vec<HashMap<&str, &Tried>> = columns
         .iter()
@@ -358,8 +369,8 @@ impl Cell {
     }
 }
 
-/// Returns sentences about columns of different versions of the suite, and about columns that lack
-/// cases.
+/// Returns sentences for the notes: one if the columns are of different versions of the suite, then
+/// one for each column that lacks cases that another column has.
 fn notes(columns: &[Column]) -> Vec<String> {
     let mut notes = Vec::new();
     let versions: BTreeSet<_> = columns.iter().map(|column| column.environment.suite.as_str()).collect();

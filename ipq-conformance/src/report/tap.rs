@@ -5,8 +5,9 @@ use crate::suite::Outcome;
 use crate::suite::runner::{CaseReport, Summary};
 use std::io::{self, Write};
 
-/// A reporter that writes TAP. An expected difference is `not ok` with a TODO, which TAP does not
-/// count as a failure.
+/// A reporter that writes TAP. A skipped case is `ok` with SKIP. An expected difference is `not ok`
+/// with TODO, which TAP does not count as a failure. An unexpected pass is `not ok`, and so is each
+/// known difference that is out of date.
 #[derive(Debug)]
 pub struct Tap<W> {
     output: W,

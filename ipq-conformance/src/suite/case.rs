@@ -80,7 +80,7 @@ impl Case {
         case
     }
 
-    /// Sets the capabilities that the case needs.
+    /// Sets the capabilities that the case needs, in place of any earlier ones.
     #[must_use]
     pub const fn needs(mut self, needs: &'static [Capability]) -> Self {
         self.needs = needs;

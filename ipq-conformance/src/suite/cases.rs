@@ -45,7 +45,8 @@
 //!   [`quirk`](crate::suite::Case::quirk) for a known oddity. When in doubt: would a program that
 //!   was written for libipq go wrong without it? Then it is *must*.
 //! - **Requirements**: the ids of the rules that the case would find broken, and no others. Each
-//!   has a fault of the emulator that breaks it, and the case has to fail with that fault.
+//!   but a few has a fault of the emulator that breaks it, and the case has to fail with that
+//!   fault.
 //! - **Needs**: every [`Capability`](crate::world::Capability) that the case's steps need
 //!   ([`Step::needs`](crate::world::Step::needs)), and every one that its expectations depend on,
 //!   such as `IdReuse`. If a step needs a capability that is not stated here, the case is skipped

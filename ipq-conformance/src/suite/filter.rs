@@ -45,8 +45,8 @@ impl Filter {
     }
 }
 
-/// A word of a filter or a table: a whole id, the beginning of an id, or a pattern with `*` and
-/// `?`.
+/// A word of a filter or a table: a whole id, the beginning of an id, or a pattern with `*` and `?`
+/// for a whole id.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,

@@ -51,7 +51,7 @@ impl Held {
         }
     }
 
-    /// Returns whether `kernel` is in the row's range of versions.
+    /// Returns whether the version `kernel` is in the row's range.
     #[must_use]
     pub fn holds_for(&self, kernel: &str) -> bool {
         let since = self.since.as_deref().is_none_or(|since| !is_before(kernel, since));
@@ -69,8 +69,9 @@ pub fn range(case: &str) -> Option<String> {
     (!ranges.is_empty()).then(|| format!("Linux {}", ranges.join(", and ")))
 }
 
-/// Returns the reason why a case does not hold for `kernel`; `None` if the case holds for it, or is
-/// in no row.
+/// Returns the reason why a case does not hold for the version `kernel`; `None` if the case holds
+/// for it, or is in no row. The reason has the versions that the case is for, and what its first
+/// row says.
 #[must_use]
 pub fn excluded(case: &str, kernel: &str) -> Option<String> {
     let mut about = Held::all().iter().filter(|held| held.is_about(case));

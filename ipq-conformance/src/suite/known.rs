@@ -6,8 +6,8 @@ use serde::Deserialize;
 /// A list of known differences. It is data, so that it can be read, counted, and checked for being
 /// up to date.
 ///
-/// A run fails if an entry matches no case, or if a case that an entry matches passes, unless the
-/// entry says that the result varies.
+/// A run fails if a pattern of an entry for its world matches no case of the suite, or if a case
+/// that an entry matches passes, unless the entry says that the result varies.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDifferences(Vec<KnownDifference>);
@@ -48,8 +48,8 @@ impl KnownDifferences {
         Ok(serde_json::from_str(json)?)
     }
 
-    /// Returns the known difference that explains why `case` fails in `world`; `None` if the list
-    /// has none.
+    /// Returns the first known difference that explains why `case` fails in `world`; `None` if the
+    /// list has none.
     #[must_use]
     pub fn of_case(&self, world: &str, case: &str) -> Option<&KnownDifference> {
         self.of(world)

@@ -10,8 +10,8 @@ pub enum Outcome {
     Passed,
     /// The rule does not hold: the implementation under test is wrong.
     Failed,
-    /// The case was not run to its end: the world lacks something, or the case is not for its
-    /// kernel.
+    /// The case was not run to its end: the world lacks something or does not support a step, or
+    /// the case is not for the world's kernel or word size.
     Skipped,
     /// The case could not be run to its end: the laboratory or the case itself is wrong.
     Broken,
@@ -119,8 +119,8 @@ impl Stopped {
         }
     }
 
-    /// Returns whether the case found its rule broken, at a line of the case. Only such a failure
-    /// can be a known difference; a hang or a panic has no line.
+    /// Returns whether the case failed at a line of its own, so that its rule does not hold. Only
+    /// such a failure can be a known difference. A hang or a panic of the world has no line.
     pub(crate) fn is_judgement(&self) -> bool {
         self.outcome == Outcome::Failed && self.place.is_some()
     }

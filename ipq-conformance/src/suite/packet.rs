@@ -123,7 +123,8 @@ impl Packet {
         self
     }
 
-    /// Reverses the direction: from neighbour B to neighbour A. The ports stay.
+    /// Makes the packet go from neighbour B to neighbour A, whatever its addresses were: sets the
+    /// link-layer and the IP addresses. The ports stay.
     #[must_use]
     pub fn back(mut self) -> Self {
         (self.destination_mac, self.source_mac) = (TAP1.mac, TAP1.neighbour_mac);
@@ -133,7 +134,7 @@ impl Packet {
         }
     }
 
-    /// Sets the destination to the host's own address on tap0.
+    /// Sets the destination to the host's own IP address on tap0. The link-layer addresses stay.
     #[must_use]
     pub fn to_host(self) -> Self {
         match self.network {
@@ -142,7 +143,8 @@ impl Packet {
         }
     }
 
-    /// Sets the UDP ports, and gives the packet a UDP header if it has none.
+    /// Sets the UDP ports, and gives the packet a UDP header if it has none. The protocol number in
+    /// the network header stays.
     #[must_use]
     pub fn ports(mut self, source: u16, destination: u16) -> Self {
         self.transport = Transport::Udp { source, destination };
@@ -211,7 +213,8 @@ impl Packet {
 
     /// Makes the packet an IPv4 fragment, which begins `offset` bytes, a multiple of 8, into the
     /// data of the whole packet; `more` says whether further fragments follow. A fragment with an
-    /// offset above 0 has its payload in place of a transport header. Changes nothing for IPv6.
+    /// offset above 0 loses its transport header, and has its payload there. Changes nothing for
+    /// IPv6.
     #[must_use]
     pub fn fragment(mut self, offset: u16, more: bool) -> Self {
         if let Network::V4(header) = &mut self.network {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ipq_core::wire::nfnetlink::{attribute, command, message_type};
 
 /// A message to `nfnetlink_queue`, as programs send it unless a method changes it: with the flag
-/// REQUEST, sequence 0 and port id 0.
+/// REQUEST, sequence 0 and port id 0, in the byte order of the machine that runs the suite.
 ///
 /// Attributes stand in the order of the calls that add them. Nothing is checked: a case may build
 /// messages that no program should send.
@@ -65,13 +65,14 @@ impl QueueRequest {
         Self::config(queue).command(command::UNBIND)
     }
 
-    /// Returns a verdict on the packet with the packet id `id`.
+    /// Returns a verdict, the number `value`, on the packet of the queue with the packet id `id`.
     #[must_use]
     pub fn verdict(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT, queue).verdict_header(value, id)
     }
 
-    /// Returns a batch verdict, on all packets of the queue up to the packet id `id` (NFQ-65).
+    /// Returns a batch verdict, the number `value`, on all packets of the queue up to the packet id
+    /// `id` (NFQ-65).
     #[must_use]
     pub fn verdict_up_to(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)
@@ -194,7 +195,8 @@ impl QueueRequest {
         self
     }
 
-    /// Sets the length in the netlink header, which may differ from the number of bytes.
+    /// Sets the length in the netlink header, which may differ from the number of bytes. Without
+    /// this call the header has the number of bytes.
     #[must_use]
     pub const fn stated_length(mut self, length: u32) -> Self {
         self.stated_length = Some(length);

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Flags, Header, MessageType, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, PacketId, PortId, Verdict};
 
-/// A message to the queue, as libipq sends it unless a method changes it: with the flag REQUEST and
-/// sequence 0.
+/// A message to the queue of `ip_queue`, as libipq sends it unless a method changes it: with the
+/// flag REQUEST and sequence 0.
 ///
 /// The header has the port id of the socket that sends the message, unless
 /// [`port_id`](Request::port_id) sets another.
@@ -62,7 +62,8 @@ impl Request {
         }
     }
 
-    /// Adds a packet that replaces the queued one, and sets `data_len` to the length of `packet`.
+    /// Sets the bytes after the message's structure to a packet that replaces the queued one, and
+    /// `data_len` of a VERDICT message to its length.
     #[must_use]
     pub fn replacement(mut self, packet: &[u8]) -> Self {
         self.following = packet.to_vec();
@@ -122,7 +123,8 @@ impl Request {
         self
     }
 
-    /// Sets the length in the header, which may differ from the number of bytes.
+    /// Sets the length in the header, which may differ from the number of bytes. Without this call
+    /// the header has the number of bytes.
     #[must_use]
     pub const fn stated_length(mut self, length: u32) -> Self {
         self.stated_length = Some(length);

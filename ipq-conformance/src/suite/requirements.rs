@@ -1,5 +1,5 @@
-//! The requirements: the rules of the protocol, one sentence each. For each rule there are cases
-//! that check it, and faults of the emulator with which those cases must fail.
+//! The requirements: the rules of the protocol, one sentence each. Cases check the rules, and for
+//! each rule but a few there are faults of the emulator with which those cases must fail.
 
 use crate::suite::Case;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Requirement {
 pub const MOST_UNCHECKED: usize = 11;
 
 impl Requirement {
-    /// Returns all requirements, group by group.
+    /// Returns all requirements, in the order of `data/requirements.txt`: group by group.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let lines = include_str!("data/requirements.txt").lines();
@@ -57,7 +57,8 @@ pub struct Unchecked {
     pub reason: String,
 }
 
-/// A fault that was seeded into the emulator, and the cases that fail with it.
+/// A fault that was seeded into the emulator, with the requirements that it breaks and the cases
+/// that find it.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct FoundFault {
@@ -103,7 +104,7 @@ pub struct Covered {
 
 impl Covered {
     /// Returns whether the requirement is covered: a reason says why no fault breaks it, or there
-    /// are faults that break it and each was found by a case.
+    /// are faults that break it and each was found by a case. Whether a case cites it is not asked.
     #[must_use]
     pub fn is_covered(&self) -> bool {
         let found = !self.faults.is_empty() && self.faults.iter().all(|fault| !fault.cases.is_empty());
@@ -133,14 +134,14 @@ impl Coverage {
         Ok(Self { rows: rows.collect() })
     }
 
-    /// Returns the table of faults and the cases that found them. A test of the suite writes the
-    /// table and keeps it up to date.
+    /// Returns the table of faults, each with the cases that found it. A test of the suite writes
+    /// the table and keeps it up to date. Fails if the table can't be parsed.
     pub fn faults() -> Result<Vec<FoundFault>, serde_json::Error> {
         serde_json::from_str(include_str!("data/found-faults.json"))
     }
 
     /// Returns the requirements that no fault breaks, each with the reason: [`MOST_UNCHECKED`] at
-    /// most.
+    /// most. Fails if the table can't be parsed.
     pub fn unchecked() -> Result<Vec<Unchecked>, serde_json::Error> {
         serde_json::from_str(include_str!("data/unchecked.json"))
     }

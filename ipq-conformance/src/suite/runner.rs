@@ -1,8 +1,8 @@
 //! Runs cases on several threads, each in a world of its own.
 //!
-//! A case that panics is *broken*, since the case itself is wrong. If the world panics in a step,
-//! or the case exceeds its time limit, the case is *failed*. A case over its limit ends at its next
-//! step. If a step does not return, the case is left behind on its thread. None of this affects
+//! A case that panics is *broken*, since the case itself is wrong. A case is *failed* if the world
+//! panics in a step, or if a step is due when the time limit is over. If a case has not ended one
+//! second after its limit, it is *failed*, too, and left behind on its thread. None of this affects
 //! another case.
 
 use crate::partition::Partition;
@@ -30,13 +30,13 @@ pub struct CaseReport {
     /// The reason for the outcome, with the line of the case if one is to blame; `None` if the case
     /// passed.
     pub reason: Option<String>,
-    /// Details of the reason, over several lines, such as both byte strings; `None` if there are
-    /// none.
+    /// Details of the reason, over several lines, such as both byte strings; for an expected
+    /// difference, how the case failed. `None` if there are none.
     pub details: Option<String>,
     /// The transcript of a case that failed, is broken or differs as expected. `None` for any other
     /// outcome, and if the case did not begin or was left behind.
     pub transcript: Option<Transcript>,
-    /// The time that the case took.
+    /// The time that the case took, or that passed until it was left behind.
     pub elapsed: Duration,
 }
 
@@ -44,7 +44,8 @@ pub struct CaseReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     counts: BTreeMap<Outcome, usize>,
-    /// The entries of the list of known differences that match no case, each as a sentence.
+    /// A sentence for each pattern in the list of known differences for this world that matches no
+    /// case.
     pub stale: Vec<String>,
     /// The part of the chosen cases that was run; `None` if all were run.
     pub partition: Option<Partition>,
@@ -103,8 +104,9 @@ impl Runner {
         Self { factory, known, seed }
     }
 
-    /// Runs one case in a fresh world on a thread of its own, and waits until it ends or is left
-    /// behind.
+    /// Runs one case in a fresh world on a thread of its own, and waits until the case ends or is
+    /// left behind, one second after its time limit. Returns its report, with known differences
+    /// considered.
     #[must_use]
     pub fn run_case(&self, case: &Case) -> CaseReport {
         let begun = Instant::now();
@@ -126,7 +128,8 @@ impl Runner {
     }
 
     /// Runs `cases`, several at a time if the world allows it. Passes each report to `report`, in
-    /// the order of the cases, and returns the summary, without stale entries and partition.
+    /// the order of the cases, and returns the summary. Its `stale` is empty and its `partition` is
+    /// `None`, whatever `cases` are.
     pub fn run(&self, cases: &[Case], report: &mut dyn FnMut(&CaseReport)) -> Summary {
         let begun = Instant::now();
         let workers = if self.factory.parallel() {
@@ -164,8 +167,8 @@ impl Runner {
         summary
     }
 
-    /// Returns the entries of the list of known differences for this world that match no case, each
-    /// as a sentence.
+    /// Returns a sentence for each pattern in the list of known differences for this world that
+    /// matches none of `cases`.
     #[must_use]
     pub fn stale(&self, cases: &[Case]) -> Vec<String> {
         let ids: Vec<_> = cases.iter().map(|case| case.id).collect();

@@ -53,8 +53,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Begins `world` with `setup`. `seed` is for random numbers. After `deadline` each step fails,
-    /// as the case is over its time limit. Fails if the world can't begin.
+    /// Begins `world` with `setup`, and returns it as a subject. `seed` is for random numbers.
+    /// After `deadline` each step fails, as the case is over its time limit; `None` sets no limit.
+    /// Fails if the world can't begin, or panics.
     pub fn begin(
         mut world: Box<dyn World>,
         setup: &Setup,
@@ -119,13 +120,14 @@ impl Subject {
     }
 
     /// Returns the last datagram that a [`Socket`] or a handle sent, or tried to send; `None` if
-    /// there is none.
+    /// there is none. What a program's own libipq sends is not among them.
     pub fn last_sent(&self) -> Option<Bytes> {
         self.transcript.borrow().last_sent()
     }
 
-    /// Does a step, and returns the observation. All other methods that act on the world use this
-    /// one. Fails if the world can't do the step or panics, or if the case is over its time limit.
+    /// Does a step, adds it to the transcript with its observation, and returns the observation.
+    /// All other methods that act on the world use this one. Fails if the world can't do the step
+    /// or panics, or if the case is over its time limit.
     #[track_caller]
     pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
         if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -148,7 +150,7 @@ impl Subject {
         Ok(seen)
     }
 
-    /// Ends the world after the last step. Fails if the world goes wrong at its end.
+    /// Ends the world after the last step. Fails if the world goes wrong at its end, or panics.
     pub(crate) fn end(&self) -> CaseResult {
         let ended = isolate(|| self.world.borrow_mut().end());
         match ended {
@@ -169,14 +171,14 @@ impl Subject {
     // Sockets.
 
     /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`]. Fails if the socket
-    /// can't be opened or bound.
+    /// can't be opened or bound, or if no port id is left.
     #[track_caller]
     pub fn open(&self, family: Family) -> Result<Socket<'_>, Stopped> {
         self.open_protocol(family.netlink_protocol())
     }
 
     /// Opens a socket of this netlink protocol, bound to the next of [`PORT_IDS`]. Fails if the
-    /// socket can't be opened or bound.
+    /// socket can't be opened or bound, or if no port id is left.
     #[track_caller]
     fn open_protocol(&self, protocol: u8) -> Result<Socket<'_>, Stopped> {
         let port_id = PORT_IDS.get(self.sockets.get()).copied();
@@ -201,9 +203,10 @@ impl Subject {
         socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
-    /// Opens a socket of any netlink protocol; `None` leaves it unbound. If the system refuses,
-    /// returns the call that failed and its errno as the inner error. After a failed bind the world
-    /// keeps the socket, unbound.
+    /// Opens a socket of any netlink protocol, and binds it to `bind`, 0 for a port id that the
+    /// kernel chooses; `None` leaves it unbound. If the system refuses, returns the call that
+    /// failed and its errno as the inner error. After a failed bind the world keeps the socket,
+    /// unbound.
     #[track_caller]
     pub fn open_or_refused(
         &self,
@@ -248,7 +251,7 @@ impl Subject {
     }
 
     /// Opens a socket for `family`'s queue, and attaches it by a MODE message with this copy mode
-    /// and range.
+    /// and range, which is not acknowledged.
     #[track_caller]
     pub fn attach_with(&self, family: Family, mode: CopyMode, range: u64) -> Result<Socket<'_>, Stopped> {
         let socket = self.open(family)?;
@@ -306,7 +309,7 @@ impl Subject {
         Stopped::failed(what)
     }
 
-    /// Skips the case if the machine's words have another size than `word`.
+    /// Returns an error that skips the case if the machine's words have another size than `word`.
     pub fn needs_words_of(&self, word: WordSize) -> CaseResult {
         if self.machine.abi.word == word {
             return Ok(());
@@ -320,7 +323,7 @@ impl Subject {
     }
 
     /// Returns the value of a handle's `result`. If that is an error, fails with the reason that
-    /// the handle's transport kept, or else with the error itself.
+    /// the handle's transport kept; if it kept none, with `what` and the error itself.
     #[track_caller]
     pub fn no_error<T>(&self, what: &str, result: Result<T, ipq_core::Error>) -> Result<T, Stopped> {
         match result {
@@ -379,7 +382,7 @@ fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
     Stopped::failed(format!("{step:?} was answered with {seen:?}, which makes no sense"))
 }
 
-/// Converts an errno of an observation; a number beyond 32 bits becomes the greatest.
+/// Converts an errno of an observation. A number that 32 bits do not hold becomes `i32::MAX`.
 fn errno_of(errno: i64) -> Errno {
     Errno(i32::try_from(errno).unwrap_or(i32::MAX))
 }

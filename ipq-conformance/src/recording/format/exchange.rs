@@ -15,7 +15,8 @@ pub(crate) fn question(step: &Step) -> Option<Map<String, Value>> {
     Some(question)
 }
 
-/// Returns the answer `seen` in JSON; `None` if it is no answer to the step.
+/// Returns the answer `seen` in JSON, without the step's `op` and arguments. `None` if `seen` is no
+/// answer to the step, or if there is no word for the step.
 pub(crate) fn answer(step: &Step, seen: &Observation) -> Option<Map<String, Value>> {
     let (_, answer) = halves(step, seen)?;
     Some(answer)
@@ -33,8 +34,8 @@ pub(crate) fn step(mut question: Map<String, Value>) -> Result<Step, String> {
     Ok(parse(question)?.step)
 }
 
-/// Returns the observation of an answer to `step`. An answer that is malformed, or that has a key
-/// of the question, is an error.
+/// Returns the observation of an answer to `step`. Fails if there is no word for the step, or if
+/// the answer is malformed or has a key of the question.
 pub(crate) fn observation(step: &Step, answer: Map<String, Value>) -> Result<Observation, String> {
     let mut whole = question(step).ok_or("there is no word for this step")?;
     for (key, value) in answer {
@@ -62,8 +63,8 @@ fn halves(step: &Step, seen: &Observation) -> Option<(Map<String, Value>, Map<St
     Some((question, answer))
 }
 
-/// Returns a short answer to the step with this `op`. It has every key that a right answer must
-/// have.
+/// Returns the shortest answer to a step with this `op`: every key that an answer must have, with
+/// some value. Empty if the step's answer has no keys, or if there is no such `op`.
 fn required_answer(op: &str) -> Map<String, Value> {
     let answer = match op {
         "open" => json!({ "failed_at": null, "errno": 0, "port_id": null }),

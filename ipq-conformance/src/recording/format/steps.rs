@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The names of the queues' files in `/proc/net`, each with its family.
+/// The names of the files of `ip_queue` in `/proc/net`, each with its family.
 const PROC_FILES: [(&str, Family); 2] = [("ip_queue", Family::Ipv4), ("ip6_queue", Family::Ipv6)];
 
 /// A step and its answer in one JSON object, whose key `op` names the kind of step.
@@ -441,8 +441,8 @@ impl<'a> StepJson<'a> {
         Ok(RecordedStep { step, seen })
     }
 
-    /// Returns the JSON of a step and its answer; `None` if recordings have no word for the step,
-    /// or if `seen` is not an answer to it.
+    /// Returns the JSON of a step and its answer. `None` if recordings have no word for the step,
+    /// if `seen` is not an answer to it, or if a size or a time is too large for the JSON.
     #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
     pub(super) fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
         Some(match (step, seen) {

@@ -19,7 +19,8 @@ use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// The content security policy: the page loads nothing, and only its own script and style apply.
+/// The content security policy: the page loads nothing, and only the script and style that are
+/// within the page apply.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
@@ -166,8 +167,9 @@ fn legend() -> Markup {
     }
 }
 
-/// Returns the style that adds a world's name to each cell where the page is too narrow for a
-/// table. It names each column's world once.
+/// Returns the style that gives the cells of each column the name of their world, which the page
+/// shows in a cell where it is too narrow for a table. The style names each world once, and not in
+/// each cell.
 fn heads(columns: &[Column]) -> String {
     let mut style = String::from("@media (max-width: 42rem) {");
     for (index, column) in columns.iter().enumerate() {
@@ -183,7 +185,8 @@ fn heads(columns: &[Column]) -> String {
 }
 
 /// Returns `text` escaped for a string in quotation marks in CSS, which it can't end. Every
-/// character but ASCII letters, digits, `.`, `_`, `-` and the blank becomes `\` and its number.
+/// character but ASCII letters, digits, `.`, `_`, `-` and the blank becomes `\` and its number in
+/// hexadecimal digits.
 fn style_text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

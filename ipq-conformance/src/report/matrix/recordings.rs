@@ -5,9 +5,9 @@
 pub struct Replays {
     /// The name of the file of recordings.
     pub file: String,
-    /// The machine that was recorded: its kernel and architecture.
+    /// The machine that was recorded, in words: its kernel and architecture.
     pub kernel: String,
-    /// The number of frames that were compared.
+    /// The number of recorded frames that were compared.
     pub frames: usize,
     /// The number of scenarios that the world answered alike.
     pub equal: usize,
@@ -18,7 +18,7 @@ pub struct Replays {
 }
 
 impl Replays {
-    /// Returns the number of scenarios in the file.
+    /// Returns the number of scenarios that were replayed.
     #[must_use]
     pub const fn scenarios(&self) -> usize {
         self.equal + self.expected + self.different

@@ -18,16 +18,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// The length of the longest line that is read, in bytes.
+/// The length of the longest line that is read, in bytes, with its line end.
 pub const MOST_LINE_BYTES: usize = 16 << 20;
 
 /// The most cases that a file may have, all worlds together.
 pub const MOST_CASES: usize = 100_000;
 
-/// The results of a run in one world.
+/// The results of one run in one world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
-    /// The name of the file that the results were read from; `None` for a run of this program.
+    /// The name of the file or other input that the results were read from; `None` for a run of
+    /// this program.
     pub(super) source: Option<String>,
     pub(super) environment: Environment,
     pub(super) cases: Vec<Tried>,
@@ -50,7 +51,9 @@ pub(super) struct Tried {
 }
 
 impl Results {
-    /// Reads a file that `run --format json` wrote: the results of one or more worlds.
+    /// Reads a file that `run --format json` wrote, and returns the results of one or more runs, in
+    /// the order of the file. Fails if the file can't be opened, and where [`read`](Self::read)
+    /// fails.
     pub fn open(path: &Path) -> Result<Vec<Self>, ResultsError> {
         let source = path.display().to_string();
         match File::open(path) {
@@ -63,7 +66,10 @@ impl Results {
         }
     }
 
-    /// Reads the output of `run --format json` from `input`. Errors call it `source`.
+    /// Reads the output of `run --format json` from `input` to its end, and returns the results of
+    /// one or more runs, in order. Fails at the first line that can't be read, is malformed or
+    /// contradicts the lines before it, and if there are no results or the last ones lack their
+    /// summary. Errors call the input `source`.
     pub fn read(source: &str, mut input: impl BufRead) -> Result<Vec<Self>, ResultsError> {
         let mut lines = Lines::default();
         let mut number = 0;
@@ -265,32 +271,34 @@ impl Reporter for Collector {
 pub struct ResultsError {
     /// The name of the file or other input.
     pub source_name: String,
-    /// The line's number, from 1; `None` if the file could not be opened.
+    /// The number of the line at which reading ended, from 1; `None` if the file could not be
+    /// opened. If something is missing at the end, it is one more than the number of lines.
     pub line: Option<usize>,
-    /// The problem, and what to do.
+    /// The problem. Its text also says what to do, unless it is [`ResultsProblem::Unreadable`].
     pub problem: ResultsProblem,
 }
 
-/// A problem in results. Its text also says what to do.
+/// A problem in results. Its text also says what to do, except for
+/// [`Unreadable`](Self::Unreadable).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultsProblem {
-    /// The file is not there, or may not be read.
+    /// The file could not be opened, for the reason that the system gives.
     #[error("can't be opened: {0}; name a file that `ipq-conformance run --format json` has written")]
     Unopened(String),
-    /// The system can't read on.
+    /// The input could not be read on, for the reason that the system gives.
     #[error("can't be read: {0}")]
     Unreadable(String),
-    /// The file has no line.
+    /// The input has no line.
     #[error("there are no results in it; write some with `ipq-conformance run --format json`")]
     Empty,
     /// A line is longer than [`MOST_LINE_BYTES`].
     #[error("the line has more than {MOST_LINE_BYTES} bytes, and no result is so long; name a file of results")]
     LineTooLong,
-    /// The file has more than [`MOST_CASES`] cases.
+    /// The input has more than [`MOST_CASES`] cases, all runs together.
     #[error("the file has more than {MOST_CASES} cases; give the results of each world in a file of their own")]
     TooManyCases,
-    /// The line is not text.
+    /// The line is not UTF-8 text.
     #[error("the line is no UTF-8 text: {0}; name a file of results, not compressed")]
     NoText(String),
     /// The line is text, but not JSON.
@@ -299,7 +307,8 @@ pub enum ResultsProblem {
          and if the file was damaged, write it again"
     )]
     NoJson(String),
-    /// The line is JSON, but neither the result of a case nor the summary of a run.
+    /// The line is JSON, but neither the result of a case nor the summary of a run of cases. A
+    /// replay's summary is such a line.
     #[error("the line is {0}; name a file that `ipq-conformance run --format json` has written")]
     Foreign(&'static str),
     /// The line of a case lacks a key, or has an impossible value.
@@ -316,14 +325,14 @@ pub enum ResultsProblem {
         /// The number of the line with the case's first result, from 1.
         earlier: usize,
     },
-    /// The summary lacks a key, or has an impossible value.
+    /// The summary of a run lacks a key, or has an impossible value.
     #[error("the line is no summary of a run: {0}; run it again")]
     Summary(String),
     /// The summary counts other cases than those before it: it belongs to another run, or lines are
     /// missing.
     #[error("the summary counts other cases than stand before it: lines are missing or were changed; run it again")]
     Miscounted,
-    /// The results end without a summary.
+    /// The input ends after cases without the summary of their run.
     #[error(
         "the results end without their summary: the run was ended before its time, or the file was cut; run it again"
     )]

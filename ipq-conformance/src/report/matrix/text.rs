@@ -18,9 +18,10 @@ const FAINT: Style = Style::new().dimmed();
 const GAP: usize = 2;
 
 impl Matrix {
-    /// Writes the matrix for a terminal. `output` must remove colours where they are not wanted. A
-    /// table wider than `width` columns is written in short: worlds by their numbers, outcomes by
-    /// their signs, and no requirements.
+    /// Writes the matrix for a terminal, with colours; `output` must remove them where they are not
+    /// wanted. If the table is wider than `width` characters of the terminal, it is written in
+    /// short: worlds by their numbers, outcomes by their signs, and neither levels nor
+    /// requirements. The reasons, recordings and notes follow.
     pub fn write_text(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
         writeln!(output, "{HEAD}ipq-conformance {VERSION}{HEAD:#}: {}\n", self.title())?;
         let whole = self.table(false);
@@ -190,7 +191,8 @@ fn widest<'t>(texts: impl Iterator<Item = &'t str>) -> usize {
     texts.map(UnicodeWidthStr::width).max().unwrap_or_default()
 }
 
-/// Returns the text on one line, filled with blanks up to `width` columns.
+/// Returns the text on one line, filled with blanks up to `width` characters of the terminal. A
+/// longer text stays whole.
 fn padded(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(text.width());
     format!("{}{}", text.replace('\n', " "), " ".repeat(blanks))

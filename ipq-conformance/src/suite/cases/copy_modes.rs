@@ -157,8 +157,8 @@ fn change_leaves_the_queue_alone(subject: &Subject) -> CaseResult {
 }
 
 /// Attaches with this copy mode and range, and makes a packet of 36 (IPv4) or 56 (IPv6) bytes
-/// arrive. Expects that its first `expected` bytes are copied, and that after ACCEPT the whole
-/// packet leaves.
+/// arrive. Expects that the packet's first `expected` bytes are copied and no others, and that the
+/// whole packet leaves after ACCEPT.
 fn copied(subject: &Subject, family: Family, mode: CopyMode, range: u64, expected: usize) -> CaseResult {
     let socket = subject.attach_with(family, mode, range)?;
     let sent = Packet::udp(family);

@@ -97,8 +97,8 @@ fn room_after_a_verdict(subject: &Subject) -> CaseResult {
     socket.expect_packet().map(drop)
 }
 
-/// Expects that a queue with the maximum length `length` takes that many of five packets, and
-/// counts the rest as queue dropped.
+/// Sets the maximum length `length`, 5 at most, and makes five packets arrive. Expects that the
+/// queue takes `length` of them, and counts the rest as queue dropped and none as undelivered.
 fn takes(subject: &Subject, length: u8) -> CaseResult {
     let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
     subject.set_maximum_length(Family::Ipv4, &length.to_string())?;

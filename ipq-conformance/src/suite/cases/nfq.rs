@@ -34,7 +34,7 @@ mod value {
     pub(super) const STOP: u32 = 5;
 }
 
-/// The errnos that numbered queues return and `ip_queue` does not.
+/// Errnos that numbered queues return and `ip_queue` does not.
 mod errno {
     use ipq_core::Errno;
 

@@ -150,8 +150,8 @@ fn overfill(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     subject.inject_many(&Packet::udp4(), 40)
 }
 
-/// Reads one packet, and makes another arrive. Expects that the new one was taken: it is the last
-/// that the socket has.
+/// Reads one packet, makes another arrive, and reads the rest. Expects that the new packet was
+/// taken: it is the last that the socket has.
 fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     const MARKED: u16 = 99;
     socket.expect_packet()?;
@@ -172,8 +172,8 @@ fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
 }
 
 /// Makes 40 packets of 36 bytes arrive for a receive buffer of 8192 bytes. Expects ENOBUFS first,
-/// then `taken` packets, and that the socket takes no other packet before the last of these is
-/// read.
+/// then `taken` packets. Expects that a packet that arrives before the last of these is read is not
+/// taken, and that one that arrives afterwards is.
 fn takes_of_forty(subject: &Subject, taken: usize) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;

@@ -8,15 +8,16 @@ use ipq_core::Family;
 use std::time::Duration;
 
 impl Subject {
-    /// Reads the file of `family`'s queue in `/proc`, and returns its numbers. Fails if the text
-    /// does not have the kernel's exact form.
+    /// Reads the file of `family`'s queue in `/proc`, and returns its numbers. Fails if there is no
+    /// such file, or if the text does not have the exact form of the world's kernel.
     #[track_caller]
     pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
         let text = self.proc_text(family)?;
         ProcText::parse(&text, family, &self.machine().kernel).map_err(|error| Stopped::failed(error).details(text))
     }
 
-    /// Reads the file of `family`'s queue in `/proc`, and returns its text.
+    /// Reads the file of `family`'s queue in `/proc`, and returns its text. Fails if there is no
+    /// such file.
     #[track_caller]
     pub fn proc_text(&self, family: Family) -> Result<String, Stopped> {
         self.text(&Step::Proc { family })
@@ -37,7 +38,8 @@ impl Subject {
         })
     }
 
-    /// Reads the sysctl of the queue's maximum length, and returns its text.
+    /// Reads the sysctl of the queue's maximum length, and returns its text. Fails if there is no
+    /// such sysctl.
     #[track_caller]
     pub fn maximum_length(&self, family: Family) -> Result<String, Stopped> {
         self.text(&Step::ReadSysctl {

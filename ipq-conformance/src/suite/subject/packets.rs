@@ -12,20 +12,22 @@ use bytes::Bytes;
 const FENCE_PROTOCOL: u8 = 253;
 
 impl Subject {
-    /// Makes a packet arrive once, on the device that its frame is addressed to.
+    /// Makes a packet arrive once: on `tap1` if its frame is addressed to that device, and
+    /// otherwise on `tap0`.
     #[track_caller]
     pub fn inject(&self, packet: &Packet) -> CaseResult {
         self.inject_many(packet, 1)
     }
 
-    /// Makes the same packet arrive `count` times, on the device that its frame is addressed to.
+    /// Makes the same packet arrive `count` times: on `tap1` if its frame is addressed to that
+    /// device, and otherwise on `tap0`.
     #[track_caller]
     pub fn inject_many(&self, packet: &Packet, count: u32) -> CaseResult {
         self.inject_frame(packet.device(), &packet.frame(), count)
     }
 
     /// Makes an Ethernet frame, well-formed or not, arrive on `device`, `count` times. Fails unless
-    /// the device takes it.
+    /// the device takes the last one.
     #[track_caller]
     pub fn inject_frame(&self, device: &Device, frame: &[u8], count: u32) -> CaseResult {
         let step = Step::Inject {
@@ -59,7 +61,8 @@ impl Subject {
         })
     }
 
-    /// Returns the next IP frame that left by `device`; `None` if no further frame has left.
+    /// Takes and returns the next IP frame that left by `device`; `None` if no further frame has
+    /// left. Frames of ARP, neighbour discovery and multicast reports are passed over.
     #[track_caller]
     pub fn sniff(&self, device: &Device) -> Result<Option<Bytes>, Stopped> {
         let step = Step::Sniff {
@@ -101,8 +104,8 @@ impl Subject {
         }
     }
 
-    /// Expects that no further packet has left towards neighbour B. Does not wait: injects one more
-    /// packet, which no rule queues, and which must be the next to leave by `tap1`.
+    /// Expects that no further packet has left by `tap1`, towards neighbour B. Does not wait:
+    /// injects one more packet, which no rule queues, and which must be the next to leave there.
     #[track_caller]
     pub fn expect_not_forwarded(&self) -> CaseResult {
         let number = self.fences.replace(self.fences.get().wrapping_add(1));

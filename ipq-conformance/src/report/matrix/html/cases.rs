@@ -70,8 +70,8 @@ fn filter(columns: &[Column]) -> Markup {
     }
 }
 
-/// Returns the heading of a topic: its name, and for each world that skips the whole topic, a cell
-/// that says so and shows the reason.
+/// Returns the heading of the topic that `first` is the first row of: its name, and for each world
+/// that skips the whole topic, a cell that says so and shows the reason.
 fn topic(first: &Row, skipped: &[bool], reasons: &Reasons<'_>) -> Markup {
     html! {
         tr.topic {
@@ -88,8 +88,8 @@ fn topic(first: &Row, skipped: &[bool], reasons: &Reasons<'_>) -> Markup {
     }
 }
 
-/// Returns for each column whether it skips all cases of a topic for the same reason. A topic with
-/// one case does not count.
+/// Returns for each column whether it skips all cases of a topic for the same reason. `false` for a
+/// topic with only one case.
 fn skipped_whole(rows: &[Row], columns: usize) -> Vec<bool> {
     let whole = |column: usize| {
         let mut cells = rows.iter().map(|row| &row.cells[column]);
@@ -167,8 +167,8 @@ fn explanation(id: &str, row: &Row, cell: &Cell, column: &Column) -> Markup {
     }
 }
 
-/// Returns a requirement's id. One of the suite's requirements also has its sentence and a link to
-/// its page.
+/// Returns a paragraph with a requirement's id. If the suite has the requirement, its sentence
+/// follows, and the id is a link to its page.
 fn requirement(id: &str) -> Markup {
     html! {
         p {
@@ -179,7 +179,7 @@ fn requirement(id: &str) -> Markup {
     }
 }
 
-/// Returns all reasons, each once and hidden. The buttons of the cells show them.
+/// Returns a hidden paragraph for each reason. The buttons of the cells show them.
 fn shared_reasons(reasons: &Reasons<'_>) -> Markup {
     html! {
         @for (index, reason) in reasons.list.iter().enumerate() {

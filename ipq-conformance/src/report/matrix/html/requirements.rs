@@ -8,7 +8,8 @@ use crate::suite::requirements::{Requirement, page};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The states from the worst to the best. The worst state of its cases is shown for a requirement.
+/// The states in the order in which they stand for a requirement: of its cases' states, the first
+/// in this list is shown.
 const WORST_FIRST: [State; 7] = [
     State::Run(Outcome::Failed),
     State::Run(Outcome::Broken),
@@ -46,9 +47,9 @@ impl Matrix {
         }
     }
 
-    /// Returns the requirements that some case checks, with their sentences, and the ids of the
-    /// suite's unchecked ones. Requirements that only the results know have an empty sentence and
-    /// come last.
+    /// Returns the requirements that some case of the matrix checks, with their sentences, and the
+    /// ids of the suite's requirements that none checks. Requirements that the suite does not know
+    /// have an empty sentence and come last.
     fn requirements(&self) -> (Vec<(&str, &str)>, Vec<&str>) {
         let cited = self.rows.iter().flat_map(|row| &row.requirements);
         let mut cited: BTreeSet<_> = cited.map(String::as_str).collect();
@@ -85,8 +86,8 @@ impl Matrix {
     }
 }
 
-/// Returns the cell of a requirement whose cases have these states: how many of the cases are in
-/// the worst state, and the state's words unless it is passed.
+/// Returns the cell of a requirement whose cases have these states: the number of cases in the
+/// worst state, `of` all if they are not all in it, and the state's words unless it is passed.
 fn standing(states: impl Iterator<Item = State>) -> Markup {
     let mut counts = BTreeMap::<State, usize>::new();
     for state in states {
@@ -105,7 +106,7 @@ fn standing(states: impl Iterator<Item = State>) -> Markup {
     }
 }
 
-/// Returns the part of a requirement's id before its number.
+/// Returns the part of a requirement's id before its last hyphen.
 fn group(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(group, _)| group)
 }
