@@ -124,7 +124,8 @@ impl Child {
     }
 
     /// Sends a request as one line of JSON, and reads the line that answers it, waiting `patience`
-    /// at most.
+    /// at most. Fails if a pipe or the task `beside` fails; that the child ends, is late or writes
+    /// without end is a result.
     ///
     /// The task `beside`, if given, is served meanwhile.
     pub(crate) fn ask(
@@ -184,8 +185,9 @@ impl Child {
         }
     }
 
-    /// Waits until the child has written something or the task `beside` has work to do, or
-    /// `at_most` has passed. With `writes`, also waits for room in the child's input.
+    /// Waits until the child has written something or closed a stream, or the task `beside` has
+    /// work to do, or `at_most` has passed. With `writes`, also waits for room in the child's
+    /// input. A signal ends the wait early.
     fn wait(&self, writes: bool, beside: Option<&dyn Beside>, at_most: Duration) -> io::Result<()> {
         let mut awaited = vec![PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
         if let Some(input) = self.input.as_ref().filter(|_| writes) {
@@ -217,8 +219,8 @@ impl Child {
         Ok(())
     }
 
-    /// Reads without waiting what the child has printed to standard error. Keeps the first 16 KiB,
-    /// and drops the rest.
+    /// Reads without waiting what the child has printed to standard error. Keeps 16 KiB until the
+    /// next [`take_printed`](Self::take_printed), and drops the rest.
     fn read_errors(&mut self) -> io::Result<()> {
         while let Some(errors) = &mut self.errors
             && readable(errors.as_fd())?

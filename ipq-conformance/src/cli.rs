@@ -529,7 +529,8 @@ impl Choice {
     }
 }
 
-/// Reads the command line, carries the command out in one of `worlds`, and returns the exit status.
+/// Reads the command line, carries the command out, and returns the exit status. `worlds` are the
+/// worlds that the command line can name.
 ///
 /// This is the whole of the program `ipq-conformance`. To test a world of your own, write a program
 /// that passes the world's factory to this function, beside [`worlds::all`](crate::worlds::all) or
@@ -617,11 +618,13 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     })
 }
 
-/// The environment variable that, if it is 1, makes it a failure if a real kernel can't be tested.
+/// The environment variable that, if it is 1, makes a command fail that could run nothing in its
+/// world, such as that of a real kernel.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
-/// Tries the world, and returns how the command ends if the world can't be created here, after it
-/// has printed the reason. Otherwise returns `None`, also if the world breaks.
+/// Tries the world. If it lacks a capability to be created or to begin here, or is not supported
+/// here, prints the reason and returns how the command ends. Otherwise returns `None`, also if the
+/// world breaks.
 fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     let tried = factory.create().and_then(|mut world| world.begin(&Setup::default()));
     match tried {

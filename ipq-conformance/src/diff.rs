@@ -45,7 +45,8 @@ pub enum Compared {
 /// A difference between two worlds, with the steps that show it.
 #[derive(Clone, Debug)]
 pub struct Divergence {
-    /// The steps and the first world's answers, with as few steps as possible.
+    /// The steps and the first world's answers. A difference that no known one explains is
+    /// shortened: few steps are left that it does not need.
     pub recording: Recording,
     /// The first answer in which the second world differs, and how it differs.
     pub difference: Difference,
@@ -54,6 +55,7 @@ pub struct Divergence {
 impl Pair<'_> {
     /// Carries out `plan` in both worlds, and compares their answers. A difference that is not
     /// known is shortened to the steps that it needs. `name` becomes the name of the recording.
+    /// Fails if a world can't begin, do a step or end.
     pub fn compare(&self, plan: &Plan, name: &str) -> Result<Compared, ReplayError> {
         let Some(divergence) = self.divergence(plan, name)? else {
             return Ok(Compared::Equal);
@@ -92,7 +94,8 @@ impl Pair<'_> {
     }
 
     /// Leaves out parts of the plan, ever smaller ones, as long as the worlds still differ in an
-    /// unknown way. Returns the difference that the shortest plan shows.
+    /// unknown way. Ends when no single part can be left out, or after [`MOST_ATTEMPTS`] plans.
+    /// Returns the difference that the shortest plan shows.
     fn shrink(&self, plan: &Plan, mut shortest: Divergence) -> Result<Divergence, ReplayError> {
         let mut plan = plan.clone();
         let name = shortest.recording.name.clone();

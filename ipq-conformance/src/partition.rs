@@ -8,8 +8,9 @@ use std::str::FromStr;
 /// One of N parts into which the cases, recordings or sequences of a run are divided: `2/3` is the
 /// second of three parts.
 ///
-/// The part of a case depends on its name alone: not on the other cases, the filter, or the version
-/// of the suite. So each case is in exactly one part of a run.
+/// The part of a case or recording depends on its name and the number of parts alone: not on the
+/// other cases, the filter, or the version of the suite. So each is in exactly one part of a run.
+/// The part of a sequence depends on its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Partition {

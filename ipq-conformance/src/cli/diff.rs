@@ -59,8 +59,10 @@ pub(super) fn diff(
     }
 }
 
-/// Compares the two worlds on the sequences that were not compared yet, up to the first unknown
-/// difference. Adds the results to `figures`.
+/// Compares the two worlds on the sequences of this part that were not compared yet, up to the
+/// first unknown difference, and adds the results to `figures`. Does nothing if `figures` has an
+/// unknown difference already. Fails if there are not so many seeds, if a world fails, or if the
+/// checkpoint can't be written.
 fn compare_rest(
     pair: Pair<'_>,
     arguments: &DiffArguments,

@@ -52,9 +52,9 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// Does the scenarios of one file that are in this part, each in a world of its own. Writes
-    /// each to standard output as soon as it is recorded. Reports those that can't be recorded, and
-    /// leaves them out.
+    /// Does the scenarios of one file that are in this part, each in a world of its own, up to the
+    /// first line that can't be read. Writes each to standard output as soon as it is recorded.
+    /// Reports those that can't be recorded, and leaves them out.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
             let elsewhere = |recording: &Recording| self.partition.is_some_and(|part| !part.has(&recording.name));

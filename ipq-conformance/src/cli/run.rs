@@ -151,9 +151,9 @@ fn run_chosen(
     Ok(end_of(factory.name(), &summary))
 }
 
-/// Runs the cases `chosen` in worlds of `factory` and reports to `reporter`. `how` is the option
-/// that selects the world. The transcripts of bad cases go to the folder `transcripts`. A long run
-/// shows a bar on a terminal.
+/// Runs the cases `chosen` in worlds of `factory`, reports to `reporter`, and returns the summary.
+/// `how` is the option that selects the world. The transcripts of cases that failed, are broken or
+/// differ as expected go to the folder `transcripts`. A long run shows a bar on a terminal.
 pub(super) fn run_cases(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
@@ -197,8 +197,8 @@ fn run_part(
     Ok(summary)
 }
 
-/// Returns how a run ends: bad if a case ended badly, as [`nothing_ran`] says if all were skipped,
-/// otherwise good.
+/// Returns how a run ends: bad if a case ended badly or a known difference is out of date; as
+/// [`nothing_ran`] says if no case was run or all were skipped; otherwise good.
 pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     if !summary.is_good() {
         End::Bad

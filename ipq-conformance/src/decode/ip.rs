@@ -33,8 +33,8 @@ pub(super) fn decode(cursor: &mut Cursor<'_>) {
     cursor.rest("payload");
 }
 
-/// Names the fields of an IPv4 header. Returns the transport protocol; `None` if the header is cut,
-/// or for a later fragment, which has no transport header.
+/// Names the fields of an IPv4 header. Returns the transport protocol; `None` if the header is cut
+/// before it, or for a later fragment, which has no transport header.
 fn decode_ipv4(cursor: &mut Cursor<'_>) -> Option<u64> {
     let first = cursor.field("ip.version_and_length", 1, prefixed)?;
     cursor.field("ip.tos", 1, prefixed);

@@ -16,9 +16,10 @@ pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
     text
 }
 
-/// Returns a dump of both byte strings, a field a line. A field that is equal in both appears once.
-/// Other fields appear twice: after `-` with the expected bytes and after `+` with those seen, or
-/// both times after `~` if the field is within `exempt`.
+/// Returns a dump of both byte strings, a field a line; their fields are paired in order. Two
+/// fields with the same place and bytes appear once. Other fields appear twice: after `-` with the
+/// expected bytes and after `+` with those seen, or after `~` if the field is within a range of
+/// `exempt`.
 pub(crate) fn compare(expected: &[u8], seen: &[u8], kind: Kind, exempt: &[Range<usize>]) -> String {
     let mut text = String::new();
     let (expected_fields, seen_fields) = (fields(expected, kind), fields(seen, kind));

@@ -57,8 +57,9 @@ fn send(socket: &str, bytes: Bytes) -> Step {
 }
 
 impl Chance {
-    /// Returns random rules for both families, each with one queue as its target. Packets are not
-    /// spread over queues, since each machine spreads them with a seed of its own.
+    /// Returns random rules for both families: some set marks, and the others each send packets to
+    /// one queue. Packets are not spread over queues, since each machine spreads them with a seed
+    /// of its own.
     fn numbered_rules(&mut self) -> Vec<Rule> {
         let mut rules = Vec::new();
         for (family, queue) in Family::ALL.into_iter().zip(QUEUES) {

@@ -15,8 +15,9 @@ const MOST_LEFT: usize = 200;
 /// The size of a receive buffer that holds every message, in bytes.
 const FRAME_BYTES: usize = 1 << 17;
 
-/// Carries out `plan` in the fresh `world`, and then reads all frames that are left. Returns the
-/// steps that were done, with the world's answers.
+/// Begins the fresh `world`, carries out `plan`, reads the frames that are left, and ends the
+/// world. Reads [`MOST_LEFT`] frames at most from each socket and device. Returns the steps that
+/// were done, with the world's answers.
 pub(super) fn perform(plan: &Plan, setup: &Setup, world: &mut dyn World) -> Result<Vec<RecordedStep>, ReplayError> {
     let abi = world.describe().machine.abi;
     let begun = world.begin(setup);
@@ -241,7 +242,7 @@ impl Performance<'_> {
     }
 
     /// Receives from the slot's socket, and keeps the packet of a packet message. Returns `false`
-    /// if nothing came or the socket is not open.
+    /// if nothing came or the socket is not open; a receive call that fails gives `true`.
     fn receive(&mut self, slot: Slot, size: usize) -> Result<bool, ReplayError> {
         if !self.open.contains(&slot) {
             return Ok(false);

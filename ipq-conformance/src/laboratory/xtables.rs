@@ -45,7 +45,7 @@ pub(super) struct Entry {
 /// The action of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// The packet goes on.
+    /// The packet passes the table: no later rule of the chain sees it.
     Accept,
     /// The packet is dropped.
     Drop,

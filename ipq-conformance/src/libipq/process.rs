@@ -134,7 +134,7 @@ pub enum LoadError {
     /// loaded.
     #[error("the library can't be loaded: {0}; name a libipq.so that a program of this machine could load")]
     Library(String),
-    /// Its `ipq_create_handle` did not open a socket of the emulator.
+    /// The library's `ipq_create_handle` did not open a socket of the emulator.
     #[error(
         "the library's ipq_create_handle did not come to the emulator: it opens a socket of this machine's kernel, or none; \
          to run it on the emulator as it is, name the object of ipq-preload with --preload (`make install` puts it where this \

@@ -18,8 +18,10 @@ pub(super) fn layout(frames: &[Frame], candidates: &[Abi]) -> Abi {
     best.copied().unwrap_or(Abi::NATIVE)
 }
 
-/// Returns a number for how well a datagram fits a layout: 0 if its header does not, up to 10 if
-/// all lengths fit. A message that an error message quotes counts only if `may_quote`.
+/// Returns a number for how well a datagram fits a layout: 0 if its header does not, 1 if only the
+/// header does, 2 if its length is another than that of such a message, and 8 if all lengths fit.
+/// An error message gets 2 and the number of the message that it quotes, or 1 if `may_quote` is
+/// `false`.
 fn fit(datagram: &[u8], abi: Abi, may_quote: bool) -> u32 {
     let Ok(Parsed { header, body }) = Parsed::parse(datagram, abi) else {
         return 0;

@@ -85,8 +85,8 @@ impl Figures {
         }
     }
 
-    /// Returns the seeds that were not compared yet; `None` if the last would be too large for a
-    /// `u64`.
+    /// Returns the seeds from the first that was not compared yet to the last of the whole diff,
+    /// those of other parts included; `None` if the last would be too large for a `u64`.
     pub(in crate::cli) fn left(&self) -> Option<Range<u64>> {
         Some(self.next..self.choice.seed.checked_add(self.cases)?)
     }
@@ -171,7 +171,8 @@ impl Keeper {
 }
 
 /// Returns the figures in a file, with the number of sequences of `fresh`; `fresh` itself if there
-/// is no file. An error if the file is of another diff or part, or is past the last sequence.
+/// is no file. An error if the file can't be read, is of another diff or part, or is at none of the
+/// seeds of `fresh`.
 fn resumed(path: &Path, fresh: Figures) -> Result<Figures, String> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)) {

@@ -25,8 +25,8 @@ struct Tried<'p> {
     line: &'p str,
 }
 
-/// Returns the report of the whole run: for each world the cases of all parts, in the order of the
-/// suite.
+/// Returns the report of the whole run, world by world: the cases of all parts in the order of the
+/// suite, and a summary. Worlds come in the order in which the parts first have them.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut runs = Vec::new();
     for part in parts {

@@ -5,7 +5,8 @@ use crate::cli::diff::checkpoint::{Checkpoint, Figures};
 use crate::cli::{End, Failure, unable};
 
 /// Returns the checkpoint of the whole diff: the sum of the parts' figures. Each part must be over,
-/// at its last sequence or at a difference, and all must be parts of one diff.
+/// at its last sequence or at a difference. All must be the parts of one diff; a single checkpoint
+/// of a whole diff is accepted, too.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut read = Vec::new();
     for part in parts {
