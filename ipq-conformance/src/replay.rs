@@ -29,8 +29,8 @@ pub struct Replayed {
     /// The number of recorded frames that were compared: datagrams received, and frames that left
     /// by a device. A frame in the step that differs is counted.
     pub frames: usize,
-    /// The first difference, at which the replay ended; `None` if the world gave the recorded
-    /// answer to every step.
+    /// The first difference, at which the replay ended; `None` if no answer of the world differs
+    /// from the recorded one in what counts.
     pub difference: Option<Difference>,
 }
 

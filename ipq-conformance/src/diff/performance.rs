@@ -16,8 +16,8 @@ const MOST_LEFT: usize = 200;
 const FRAME_BYTES: usize = 1 << 17;
 
 /// Begins the fresh `world`, carries out `plan`, reads the frames that are left, and ends the
-/// world. Reads [`MOST_LEFT`] frames at most from each socket and device. Returns the steps that
-/// were done, with the world's answers.
+/// world. From each socket and device at most 200 frames are read at the end. Returns the steps
+/// that were done, with the world's answers.
 pub(super) fn perform(plan: &Plan, setup: &Setup, world: &mut dyn World) -> Result<Vec<RecordedStep>, ReplayError> {
     let abi = world.describe().machine.abi;
     let begun = world.begin(setup);

@@ -16,7 +16,9 @@ pub struct Plan {
     pub(super) actions: Vec<Action>,
 }
 
-/// One action. It is skipped if its socket is not open, or if its packet has not come.
+/// One action. It is skipped if its socket is not open, if its packet has not come, or if it opens
+/// a socket that is open. Without `CAP_NET_ADMIN`, opening a socket of a [`Slot`], setting a device
+/// up or down, and sending a packet from this host are skipped, too.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     /// A step as it stands, for numbered queues.

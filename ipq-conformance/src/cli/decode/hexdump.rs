@@ -28,10 +28,10 @@ pub(super) fn frames(text: &[u8]) -> Result<Contents, String> {
 #[derive(Default)]
 struct Dump {
     frames: Vec<Frame>,
-    /// The number of bytes in all frames so far.
+    /// The number of bytes in all frames so far, the incomplete one included.
     total: usize,
     bytes: Vec<u8>,
-    /// The bytes of the last line that was read.
+    /// The bytes of the last line of the incomplete frame.
     last: Vec<u8>,
     /// `true` if a line `*` came, which stands for repetitions of the last line.
     repeats: bool,

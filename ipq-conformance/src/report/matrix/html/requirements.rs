@@ -86,8 +86,8 @@ impl Matrix {
     }
 }
 
-/// Returns the cell of a requirement whose cases have these states: the number of cases in the
-/// worst state, `of` all if they are not all in it, and the state's words unless it is passed.
+/// Returns the cell of a requirement whose cases have these states. It says how many cases are in
+/// the worst state, out of how many if not all are, and which state that is unless it is passed.
 fn standing(states: impl Iterator<Item = State>) -> Markup {
     let mut counts = BTreeMap::<State, usize>::new();
     for state in states {
