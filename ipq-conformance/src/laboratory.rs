@@ -258,7 +258,8 @@ pub struct HostState {
 }
 
 impl HostState {
-    /// Reads the sysctls and the rules that a laboratory changes.
+    /// Reads the sysctls and the rules that a laboratory changes. Leaves out sysctls that can't be
+    /// read. Fails if a table of rules can't be read.
     pub fn save() -> Result<Self, LaboratoryError> {
         Ok(Self {
             sysctls: sysctls::Saved::read(),

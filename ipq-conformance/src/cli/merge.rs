@@ -132,8 +132,9 @@ impl Part {
     }
 }
 
-/// Fails unless the reports are all parts of one run, each of them once. Reports of which none has
-/// a partition are also accepted.
+/// Fails unless the partitions are all the parts of one division, each of them once. Reports of
+/// which none has a partition are also accepted. `parts` are the names of the reports, each with
+/// its partition.
 fn expect_all_parts<'s>(parts: impl Iterator<Item = (&'s str, Option<Partition>)>) -> Result<(), Failure> {
     let mut whole = None;
     let mut seen: BTreeMap<Partition, &str> = BTreeMap::new();

@@ -166,8 +166,8 @@ pub(crate) const fn about(kind: u16, attribute: u16) -> About {
     }
 }
 
-/// Describes the body of a message of type `kind` in one line: its queue and its attributes with
-/// their values.
+/// Describes a message of type `kind` in one line: its name, its queue, and its whole attributes
+/// with their values. If `body` is shorter than nfnetlink's header, the line says so.
 pub(crate) fn summary(kind: u16, body: &[u8], order: ByteOrder) -> String {
     let name = type_name(kind).unwrap_or("message of a numbered queue");
     let Some([_, _, queue @ ..]) = body.first_chunk::<4>() else {

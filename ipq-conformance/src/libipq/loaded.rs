@@ -87,8 +87,8 @@ impl Loaded {
         needed.find(|name| self.function::<unsafe extern "C" fn()>(name).is_err())
     }
 
-    /// Makes a call on this thread, with signals during the call if it asks for them. Returns its
-    /// result with errno and the library's error text.
+    /// Makes a call on this thread, with signals during the call if it asks for them. Returns the
+    /// call's results with errno and the library's error text, or the reason why there are none.
     pub(super) fn call(&self, call: &Call) -> Called {
         let mut returned = Returned::default();
         if call.signals {

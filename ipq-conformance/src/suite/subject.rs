@@ -34,8 +34,9 @@ use std::time::Instant;
 pub type CaseResult = Result<(), Stopped>;
 
 /// The port ids that [`Subject::open`], and other methods that take no port id, bind. The first
-/// socket that a case opens gets the first id, and so on; a socket with a chosen port id uses up
-/// its place. From the fifth socket on a case must choose.
+/// socket that a case opens is bound to the first id, the second to the second, and so on. Sockets
+/// for which the case chose a port id or none count, too. From the fifth socket on a case must
+/// choose.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
 
 /// An implementation under test: a world that has begun.
