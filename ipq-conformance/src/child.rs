@@ -50,8 +50,8 @@ pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
     output.flush()
 }
 
-/// Ends this process, which has served its parent. The exit status is 0. After an error the error
-/// is printed to standard error, and the exit status is 2.
+/// Ends this process, which has served its parent: with exit status 0 for `Ok`. For an error,
+/// prints the error to standard error, and the exit status is 2.
 #[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn exit(served: io::Result<()>) -> ! {
     match served {
@@ -265,7 +265,8 @@ impl Child {
     }
 
     /// Waits for the child to end, and returns its exit status. If `line` is [`Line::Ended`], the
-    /// child has 5 seconds to end by itself; otherwise it is killed at once.
+    /// child has 5 seconds to end by itself, and is killed after that; otherwise it is killed at
+    /// once.
     pub(crate) fn end(&mut self, line: &Line) -> io::Result<ExitStatus> {
         if *line != Line::Ended {
             // The child may be over already.

@@ -45,8 +45,9 @@ pub enum Compared {
 /// A difference between two worlds, with the steps that show it.
 #[derive(Clone, Debug)]
 pub struct Divergence {
-    /// The steps and the first world's answers. A difference that no known one explains is
-    /// shortened: few steps are left that it does not need.
+    /// The steps and the first world's answers. If no known difference explains the difference, the
+    /// steps are shortened: no single action or rule of the plan can be left out, unless 400
+    /// attempts were too few to try that.
     pub recording: Recording,
     /// The first answer in which the second world differs, and how it differs.
     pub difference: Difference,
@@ -169,7 +170,8 @@ impl KnownDivergence {
 pub struct KnownDivergencesError(#[from] serde_json::Error);
 
 impl KnownDivergences {
-    /// Returns the known differences between the worlds that come with the suite.
+    /// Returns the known differences between the worlds that come with the suite, from
+    /// `diff/known-divergences.json`. Fails if the file is not such a list.
     pub fn built_in() -> Result<Self, KnownDivergencesError> {
         Ok(serde_json::from_str(include_str!("diff/known-divergences.json"))?)
     }

@@ -71,7 +71,7 @@ pub(crate) fn words(command: &str) -> Result<Vec<String>, ExecError> {
 }
 
 /// A fault of a program. Its text is the whole error message, with the request and the answer that
-/// show the fault.
+/// show the fault, if there are any.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     /// The program wrote something that the protocol forbids, or something that can't be true.
@@ -99,12 +99,12 @@ pub(crate) struct Program {
     /// messages name it.
     page: &'static str,
     child: Child,
-    /// The number of lines that the program has written.
+    /// The number of lines that were read from the program.
     line: usize,
     /// The last request, in JSON.
     request: String,
     expected: &'static str,
-    /// The last line from the program.
+    /// The last line that was read from the program.
     answer: String,
     over: bool,
 }
@@ -180,7 +180,7 @@ impl Program {
     }
 
     /// Takes and returns the text that the program has printed to standard error since the last
-    /// call.
+    /// call, but no more than the first 16 KiB.
     pub(crate) fn take_printed(&mut self) -> String {
         self.child.take_printed()
     }

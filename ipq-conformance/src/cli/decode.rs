@@ -98,7 +98,8 @@ impl DecodeArguments {
     }
 }
 
-/// Reads a whole file, or standard input for the name `-`. Fails if there are more than 64 MiB.
+/// Reads a whole file, or standard input for the name `-`. Fails if it can't be read or has more
+/// than 64 MiB.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = path.display();
     let input: io::Result<Box<dyn Read>> = if path.as_os_str() == STANDARD_INPUT {

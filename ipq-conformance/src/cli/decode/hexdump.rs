@@ -9,7 +9,8 @@ use super::{Contents, Frame, MOST_BYTES};
 /// The most bytes of one frame. No message of a queue comes near it.
 const MOST_FRAME_BYTES: usize = 1 << 20;
 
-/// Returns the frames in a text; an error with the line's number if a line is no dump.
+/// Returns the frames in a text. An error, with the line's number, if a line is no dump or its
+/// offset does not fit, or if a frame or all frames together have too many bytes.
 pub(super) fn frames(text: &[u8]) -> Result<Contents, String> {
     let mut dump = Dump::default();
     for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
