@@ -12,7 +12,7 @@ impl<T> PerFamily<T> {
         Self([ipv4, ipv6])
     }
 
-    /// Returns the values that `value` makes for the families.
+    /// Calls `value` with IPv4 and then with IPv6, and returns the two results.
     pub(crate) fn of(value: impl FnMut(Family) -> T) -> Self {
         Self(Family::ALL.map(value))
     }
@@ -27,7 +27,7 @@ impl<T> PerFamily<T> {
         Family::ALL.into_iter().zip(&mut self.0)
     }
 
-    /// Exchanges the values of the two families. No kernel does this.
+    /// Exchanges the values of the two families. Only a seeded fault needs this; no kernel does it.
     #[cfg(feature = "seeded-faults")]
     pub(crate) const fn swap(&mut self) {
         self.0.swap(0, 1);

@@ -1,6 +1,8 @@
-//! The kernels that the emulator can be: a constant for each, and a file for each version.
+//! The kernels that the emulator can be: a constant of [`Profile`] for each, and a file for each
+//! version. Linux 6.18 and 6.1 share a file.
 //!
-//! A file says what its kernel does otherwise than the next newer one.
+//! `linux_3_4` states every rule. The file of an older kernel says what that kernel does otherwise
+//! than the next newer one, and `linux_6` what Linux 6.18 and 6.1 do otherwise than Linux 3.4.
 
 mod linux_2_4_0;
 mod linux_2_4_16;
@@ -23,38 +25,40 @@ use nearest::Span;
 /// A kernel that the emulator can be: the rules that it follows, and its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The profile's name: kernel and architecture, as recordings name them.
+    /// The profile's name: kernel and architecture, such as "linux-3.4.10-x86_64".
     pub name: &'static str,
     /// The kernel's version, such as "3.4.10".
     pub kernel: &'static str,
-    /// The architecture, as `uname -m` says it.
+    /// The architecture, as `uname -m` prints it: "x86_64" or "i386".
     pub architecture: &'static str,
     /// The source of the profile's rules and figures: measured on that kernel, or read in its
     /// sources.
     pub provenance: Provenance,
-    /// The layout of the kernel's frames.
+    /// The word size and the byte order in the kernel's frames.
     pub abi: Abi,
     /// The rule for the weight of a datagram in a receive buffer (SOCK-5).
     pub weight: Weight,
-    /// The receive buffer of a new socket, in bytes.
+    /// The receive buffer of a new socket, in bytes as `SO_RCVBUF` reads it.
     pub receive_buffer: u32,
-    /// The largest request for a receive buffer that is granted in full, in bytes. Twice the
-    /// request is granted.
+    /// The largest request for a receive buffer (`SO_RCVBUF`), in bytes. Twice the request is
+    /// granted. A larger request is granted twice this limit.
     pub receive_buffer_limit: u32,
     /// The least receive buffer that is granted, in bytes, however little was asked for.
     pub receive_buffer_least: u32,
-    /// The send buffer of a new socket, in bytes. A datagram may have 32 bytes less (SOCK-9). It is
-    /// also the largest request for a send buffer that is granted in full: twice the request is
-    /// granted.
+    /// The send buffer of a new socket, in bytes. The longest datagram that can be sent has 32
+    /// bytes less (SOCK-9). This is also the largest request for a send buffer (`SO_SNDBUF`): twice
+    /// the request is granted, and a larger request is granted twice this limit.
     pub send_buffer: u32,
-    /// The maximum length of a queue, in packets, unless the sysctl says otherwise (PKT-2).
+    /// The maximum length of each queue of `ip_queue`, in packets, unless the sysctl says otherwise
+    /// (PKT-2). Numbered queues of nfnetlink do not use it.
     pub queue_length: u32,
-    /// The address of the first entry in each family's pool of queue entries. Packet ids are such
-    /// addresses, and the two pools do not overlap (PKT-9).
+    /// The address of the first entry in each family's pool of queue entries. The packet ids of
+    /// `ip_queue` are such addresses, and the two pools do not overlap (PKT-9). A kernel with one
+    /// pool for both families uses IPv4's address alone.
     pub(crate) first_entry: PerFamily<u64>,
-    /// The distance between the addresses of queue entries, in bytes.
+    /// The distance between the addresses of neighbouring queue entries, in bytes.
     pub(crate) entry_bytes: u64,
-    /// The kernel versions that the profile stands for.
+    /// The kernel versions that the profile stands for. Empty for the kernels with numbered queues.
     pub(crate) spans: &'static [Span],
     /// The kernel's rules.
     pub(crate) behaviour: Behaviour,
@@ -75,16 +79,18 @@ pub enum Provenance {
 /// allocates, which is more than the datagram's length (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// The weight is `base` plus the size of an allocation. The size is the least power of two with
-    /// room for `shared_info` and for the datagram's bytes, rounded up to a multiple of 64.
+    /// The weight is `base` plus the size of an allocation. The datagram's length is rounded up to
+    /// a multiple of 64, and `shared_info` is added. The size is the least power of two that is not
+    /// smaller than this sum.
     PowerOfTwo {
         /// The number of bytes that the allocation holds beside the datagram's.
         shared_info: usize,
         /// The number of bytes that each datagram weighs beside its allocation.
         base: usize,
     },
-    /// A datagram of at most `small` bytes weighs the sum of all three figures. A longer one weighs
-    /// what it does with [`PowerOfTwo`](Self::PowerOfTwo).
+    /// A datagram of at most `small` bytes weighs `small` plus `shared_info` plus `base`. A longer
+    /// one weighs what [`PowerOfTwo`](Self::PowerOfTwo) says with the same `shared_info` and
+    /// `base`.
     SmallHeads {
         /// The length of the longest datagram that gets the small allocation, in bytes.
         small: usize,
@@ -93,8 +99,7 @@ pub enum Weight {
         /// The number of bytes that each datagram weighs beside its allocation.
         base: usize,
     },
-    /// The weight is `base` plus the datagram's length. The length alone is rounded up to a
-    /// multiple of `to` before.
+    /// The weight is the datagram's length, rounded up to a multiple of `to`, plus `base`.
     RoundedUp {
         /// The number of bytes to whose multiple the datagram's length is rounded up.
         to: usize,
@@ -104,7 +109,7 @@ pub enum Weight {
 }
 
 impl Weight {
-    /// Returns the weight of a datagram for which the kernel needs `length` bytes.
+    /// Returns the weight, in bytes, of a datagram for which the kernel needs `length` bytes.
     #[must_use]
     #[inline]
     pub const fn of(self, length: usize) -> usize {
@@ -143,28 +148,30 @@ impl Profile {
         Self::LINUX_2_4_0_I386,
     ];
 
-    /// Returns the profile of that name. Returns `None` if there is none.
+    /// Returns the profile with exactly this name. Returns `None` if there is none.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|profile| profile.name == name).copied()
     }
 
-    /// Returns `true` if the kernel has `ip_queue`, and `false` if it has queues with numbers.
+    /// Returns `true` if the kernel has `ip_queue`, and `false` if it has the numbered queues of
+    /// nfnetlink instead.
     #[must_use]
     pub const fn has_ip_queue(&self) -> bool {
         self.behaviour.modules.numbered.is_none()
     }
 
-    /// Returns the receive buffer that is granted for a request of `requested` bytes: twice the
-    /// request or twice the limit, whichever is less, but at least the least size (SOCK-4).
+    /// Returns the receive buffer, in bytes, that is granted for a request of `requested` bytes:
+    /// twice the request or twice `receive_buffer_limit`, whichever is less, but at least
+    /// `receive_buffer_least`.
     #[must_use]
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
         let doubled = requested.min(self.receive_buffer_limit).saturating_mul(2);
         doubled.max(self.receive_buffer_least)
     }
 
-    /// Returns the send buffer that is granted for a request of `requested` bytes: twice the
-    /// request or twice a new socket's send buffer, whichever is less, but at least 2048.
+    /// Returns the send buffer, in bytes, that is granted for a request of `requested` bytes: twice
+    /// the request or twice `send_buffer`, whichever is less, but at least 2048.
     #[must_use]
     pub fn granted_send_buffer(&self, requested: u32) -> u32 {
         requested.min(self.send_buffer).saturating_mul(2).max(2048)

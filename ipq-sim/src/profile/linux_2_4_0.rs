@@ -1,4 +1,6 @@
 //! Linux 2.4.0, measured: the first kernel with `ip_queue`. It never fills in a hardware address.
+//! It answers a malformed header with EINVAL, and does not route a packet again that was changed at
+//! OUTPUT.
 
 use super::linux_2_4_16;
 use super::nearest::{Known, Span, Version};
@@ -11,7 +13,7 @@ use ipq_core::wire::Response;
 
 impl Profile {
     /// Linux 2.4.0 on i386, measured. Two rules were read in its sources: a malformed header is
-    /// answered, and a packet that was changed at OUTPUT is not routed again.
+    /// answered with EINVAL, and a packet that was changed at OUTPUT is not routed again.
     pub const LINUX_2_4_0_I386: Self = Self {
         name: "linux-2.4.0-i386",
         kernel: "2.4.0",

@@ -1,6 +1,7 @@
 //! Linux 2.4.32, measured. A packet that finds the queue full is delivered to the program, and then
-//! dropped. A message's body ends with the datagram, whatever its header says. STOP is no verdict,
-//! and the /proc text has no counters of dropped packets.
+//! dropped. A message's body ends with the datagram, whatever its header says. STOP is refused as a
+//! verdict. Of packets over the MTU, an IPv4 packet is fragmented even with DF, and an IPv6 packet
+//! leaves whole. The /proc text has no counters of dropped packets.
 
 use super::linux_2_6_18;
 use super::nearest::{Known, Span, Version};

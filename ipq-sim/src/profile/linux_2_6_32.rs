@@ -1,4 +1,5 @@
-//! Linux 2.6.32, read in its sources. A socket opens for any netlink protocol.
+//! Linux 2.6.32, read in its sources. A socket opens for any netlink protocol from 0 to 31, with or
+//! without a module for it.
 
 use super::Profile;
 use super::linux_3_0;

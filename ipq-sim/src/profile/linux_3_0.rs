@@ -1,4 +1,4 @@
-//! Linux 3.0, read in its sources. The verdict STOLEN is accepted, and the packet is gone.
+//! Linux 3.0, read in its sources. The verdict STOLEN is accepted, and drops the packet.
 
 use super::linux_3_4;
 use super::nearest::{Known, Span, Version};

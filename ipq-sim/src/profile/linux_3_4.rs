@@ -1,4 +1,4 @@
-//! Linux 3.4.10, measured. Linux 3.1 to 3.4 have the same rules.
+//! Linux 3.4.10, measured on x86-64 and on i386. All of Linux 3.1 to 3.4 have the same rules.
 
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};

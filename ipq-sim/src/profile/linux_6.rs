@@ -32,8 +32,8 @@ impl Profile {
         // The packet ids of numbered queues are no addresses.
         first_entry: PerFamily::new(0, 0),
         entry_bytes: 0,
-        // No recording of `ip_queue` is of such a kernel, so the profile stands for no version but
-        // its own.
+        // No recording of `ip_queue` is of such a kernel, so the profile stands for no other
+        // version.
         spans: &[],
         behaviour: Behaviour {
             modules: Modules {

@@ -4,7 +4,8 @@ use super::{Profile, Provenance};
 use ipq_core::wire::Abi;
 use std::fmt;
 
-/// A kernel's version, such as 2.4.16 or 3.4, in three numbers.
+/// A kernel's version in three numbers, such as 2.4.16. The third is `u32::MAX` if the version has
+/// only two, as 3.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version([u32; 3]);
 
@@ -14,7 +15,8 @@ impl Version {
     }
 
     /// Reads a version from what `uname -r` prints. A missing third number stands for the last
-    /// release. Returns `None` if the text does not begin with two numbers and a dot between them.
+    /// release, and what follows the third number is ignored. Returns `None` if the text does not
+    /// begin with two numbers and a dot between them, or if a number has more than 32 bits.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
         let mut numbers = [0, 0, u32::MAX];
@@ -41,7 +43,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A range of kernel versions that a profile stands for.
+/// A range of kernel versions that a profile stands for, `first` and `last` included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) first: Version,
@@ -53,35 +55,36 @@ pub(crate) struct Span {
 /// The reason to take a profile's rules for those of a kernel version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Sources and recordings show that the rules are the profile's.
+    /// Sources or recordings show that the version's rules are the profile's.
     Same,
     /// Nobody has looked at the version's rules. The text says why this profile stands for the
     /// version.
     Assumed(&'static str),
 }
 
-/// A profile that stands for some kernel, and how near it is to that kernel.
+/// The profile that was found for a kernel, and how near it is to that kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nearest {
     /// The profile, with the frame layout that was asked for.
     pub profile: Profile,
-    /// The nearness of the profile to that kernel.
+    /// The nearness of the profile to the kernel that was asked for.
     pub nearness: Nearness,
 }
 
-/// The nearness of a profile to the kernel that it stands in for.
+/// The nearness of a profile to the kernel that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nearness {
-    /// The profile is that kernel's own.
+    /// The profile has the version and the architecture that were asked for, or was asked for by
+    /// its own name.
     Own,
-    /// The profile is of another kernel with the same rules and the same word size: only figures,
-    /// such as what a datagram weighs, may differ.
+    /// The profile is of another version or architecture with the same rules and the same word
+    /// size. Only figures, such as what a datagram weighs, may differ.
     SameRules,
-    /// The profile is of another kernel with the same rules, but of another word size, which
-    /// figures depend on.
+    /// The profile is of another version or architecture with the same rules, but of another word
+    /// size. Its figures, such as what a datagram weighs, are those of that word size.
     OtherWordSize,
-    /// The profile is of the kernel whose rules that kernel most likely has, but nobody has looked.
-    /// The text says why.
+    /// Nobody has looked at the rules of the version that was asked for. The text says why this
+    /// profile stands for it. The profile's word size may be another, too.
     Assumed(&'static str),
 }
 
@@ -105,7 +108,7 @@ impl fmt::Display for Nearest {
     }
 }
 
-/// The error of asking for a kernel whose rules no profile has.
+/// The error of asking for a kernel that no profile stands for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4, which have ip_queue, and this is {kernel:?}: name one \
@@ -113,7 +116,7 @@ impl fmt::Display for Nearest {
     names()
 )]
 pub struct NoProfile {
-    /// The version or the name of a profile that was asked for.
+    /// What was asked for: a version, or the name of a profile.
     pub kernel: String,
 }
 
@@ -124,11 +127,13 @@ fn names() -> String {
 
 impl Profile {
     /// Returns the profile nearest to the kernel with this version (what `uname -r` prints) and
-    /// architecture (`uname -m`). That is the kernel's own profile, or else one that stands for the
-    /// version, with the word size of `abi` if there is such a profile. The profile's frames are
-    /// laid out as `abi` says. Fails if no profile stands for the version.
+    /// architecture (what `uname -m` prints). A profile with exactly this version and architecture
+    /// comes first. Otherwise it is one that stands for the version: one with the word size of
+    /// `abi` if there is one, or else one of 64 bits if there is one. `abi` replaces the profile's
+    /// own layout of frames. Fails if there is no such profile.
     ///
-    /// Where the version ends early, as in "2.4", its last release is meant.
+    /// A version of two numbers, such as "2.4", means the last release of that series, unless a
+    /// profile has exactly this version.
     pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {
         let own = |profile: &&Self| profile.kernel == kernel && profile.architecture == architecture;
         if let Some(profile) = Self::ALL.iter().find(own) {
@@ -145,8 +150,10 @@ impl Profile {
         Ok(profile.standing_in(abi, nearness))
     }
 
-    /// Returns the profile of that name, or one that stands for a kernel of that version. Among
-    /// several, one that was measured comes first, and then one of 64 bits. Fails if there is none.
+    /// Returns the profile of that name, or one that stands for a kernel of that version. Profiles
+    /// that were measured come before those that were read, and among these one of 64 bits comes
+    /// first. Fails if there is none. The profiles with numbered queues, such as 6.18, are found by
+    /// their names alone.
     pub fn of_kernel(kernel: &str) -> Result<Nearest, NoProfile> {
         if let Some(profile) = Self::by_name(kernel) {
             return Ok(profile.standing_in(profile.abi, Nearness::Own));
@@ -157,8 +164,8 @@ impl Profile {
         Self::nearest(kernel, profile.architecture, profile.abi)
     }
 
-    /// Returns the profiles that stand for a version, those of 64 bits first, each with the reason.
-    /// Fails if there is none.
+    /// Returns the profiles that stand for a version, those of 64 bits first, each with the reason
+    /// why. Fails if there is none, as for a text that is no version.
     fn standing_for(kernel: &str) -> Result<Vec<(&'static Self, Known)>, NoProfile> {
         let version = Version::parse(kernel);
         let found: Vec<(&Self, Known)> = Self::ALL

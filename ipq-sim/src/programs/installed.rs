@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Returns the path of an installed file, such as `libipq.so.0`. Looks beside the running program,
 /// then in the directory `lib` beside the program's directory, then in the directory that the
 /// environment variable `IPQ_LIBDIR` named when this was built. Returns `None` if none of them has
-/// the file.
+/// the file, or if the system does not say where the running program is.
 #[must_use]
 pub fn installed(name: &str) -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;

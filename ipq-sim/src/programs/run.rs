@@ -13,8 +13,9 @@
 //! program's calls for a queue's socket are answered with an emulated socket, however the program
 //! is linked and whatever it does to its environment. Elsewhere the program must have this
 //! project's libipq, which finds the emulator by `IPQ_TRANSPORT`, or the run must load the object
-//! of package ipq-preload into it. [`Run::choice`] returns which [`Launcher`] a run uses. With none
-//! of them can the program reach a queue of this machine.
+//! of package ipq-preload into it. [`Run::choice`] returns which [`Launcher`] a run uses. A filter
+//! keeps a program that the run starts from the queues of this machine, unless the system takes no
+//! seccomp filter at all.
 //!
 //! Packets enter at the hook directly, without a routing decision, between two devices `eth0` and
 //! `eth1` that carry packets of any length. The [`Report`] says what was fed, what became of it and
@@ -63,20 +64,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The devices by which packets arrive and leave. They know the hardware address of every
-/// neighbour, and their MTU is so large that no packet is fragmented.
+/// The devices by which packets arrive and leave. They have a hardware address for every next hop,
+/// and their MTU is so large that no packet is fragmented.
 const DEVICES: [&str; 2] = ["eth0", "eth1"];
 
 /// The rate at which packets are fed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
-    /// A packet is fed when the queue and the receive buffer have room for it, so that no packet is
-    /// lost.
+    /// A packet is fed when its queue and the receive buffer have room for it, so that no packet is
+    /// lost for want of room.
     #[default]
     AsRead,
-    /// This number of packets a second, whether the program reads them or not.
+    /// This number of the capture's records is fed a second, whether the program reads their
+    /// packets or not. The time counts from the first packet.
     PerSecond(f64),
-    /// All packets as fast as they can be fed, whether the program reads them or not.
+    /// All packets are fed as fast as they can be, whether the program reads them or not.
     Max,
 }
 
@@ -87,9 +89,9 @@ pub enum NetAdmin {
     /// The program always has `CAP_NET_ADMIN`.
     #[default]
     Held,
-    /// The program has `CAP_NET_ADMIN` until it has opened a queue and set a copy mode. From then
-    /// on its messages, such as verdicts, are refused, as happens to a program that drops its
-    /// privileges too early.
+    /// The program has `CAP_NET_ADMIN` until it has set a copy mode other than NONE on a queue.
+    /// From then on its messages, such as verdicts, are refused, as happens to a program that drops
+    /// its privileges too early.
     UntilOpened,
     /// The program never has `CAP_NET_ADMIN`.
     Missing,
@@ -117,9 +119,9 @@ pub struct Run {
     /// names a queue by its number. `None` if every program gets `profile`.
     numbered: Option<Profile>,
     /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the queues
-    /// that the program listens to.
+    /// that the program listens to. With at least one of the `rules`, the rules alone decide.
     queue_number: Option<u16>,
-    /// The rules at the hook. If there are none, every packet is queued.
+    /// The rules that were added. If there are none, every packet is queued.
     rules: Vec<Rule>,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
@@ -149,8 +151,8 @@ pub enum RunError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// An object was to be loaded into a program that is linked statically, so that no dynamic
-    /// loader could load it.
+    /// The launcher preload was to load an object into a program that is linked statically, which
+    /// has no dynamic loader to load it.
     #[error(
         "{} is linked statically as a whole, so {} can't be loaded into it: link it with the C library as a shared object, or \
          with this project's libipq",
@@ -197,7 +199,7 @@ pub enum RunError {
         profile: &'static str,
     },
     /// The emulated kernel has another word size than this machine. Only the launcher seccomp can
-    /// run a program of that size, and another one was asked for.
+    /// run a program of that size, and the run has another launcher, or starts no program.
     #[error(
         "the profile {profile} has words of another size than this machine's: a program of that size is run by the launcher \
          seccomp alone; leave --launcher and --preload out, or choose a profile of this machine's word size"
@@ -206,13 +208,14 @@ pub enum RunError {
         /// The name of the emulated kernel's profile.
         profile: &'static str,
     },
-    /// No packet passes the hook, or a rule is for a queue that the emulated kernel does not have.
+    /// A rule's table has no chain at its hook, there is no such hook, or a rule is for a numbered
+    /// queue and the emulated kernel has none.
     #[error(transparent)]
     Hook(#[from] RuleError),
     /// The emulated host's devices can't be set up.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The emulator can't listen for programs at this path.
+    /// The emulator can't listen for programs at the path of its socket.
     #[error("programs can't be waited for at {}: {source}; choose a path of its own for each emulator", .path.display())]
     Listen {
         /// The path of the emulator's socket.
@@ -220,10 +223,11 @@ pub enum RunError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The run's [`Watch`] returned an error, which ended the run.
+    /// The run's [`Watch`] returned this error, which ended the run.
     #[error(transparent)]
     Watch(std::io::Error),
-    /// The emulator's socket failed during the run.
+    /// A system call on the emulator's sockets failed, or one that prepares them for the program,
+    /// such as to make a temporary directory.
     #[error("the emulator's socket failed: {0}")]
     Socket(#[from] std::io::Error),
 }
@@ -236,8 +240,9 @@ impl Run {
         Self::with(capture.into(), Client::Program(program.into()))
     }
 
-    /// Prepares a run that starts no program: programs that are started elsewhere, with
-    /// `IPQ_TRANSPORT` set to `unix:` and the path `socket`, decide about the packets of `capture`.
+    /// Prepares a run that starts no program and waits at the path `socket`. Programs that are
+    /// started elsewhere, with `IPQ_TRANSPORT` set to `unix:` and this path, decide about the
+    /// packets of `capture`.
     #[must_use]
     pub fn serving(capture: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
         Self::with(capture.into(), Client::Anybody(socket.into()))
@@ -274,26 +279,27 @@ impl Run {
         self
     }
 
-    /// Sets the directory of the `libipq.so.0` that the program loads, for a system whose loader
-    /// does not find it.
+    /// Sets a directory that the dynamic loader searches first for the libraries of the program
+    /// (`LD_LIBRARY_PATH`), for a system whose loader does not find `libipq.so.0` by itself.
     #[must_use]
     pub fn library(mut self, directory: impl Into<PathBuf>) -> Self {
         self.library = Some(directory.into());
         self
     }
 
-    /// Sets the shared object of the package ipq-preload, which is loaded into the program by the
-    /// launcher preload. A program needs it if it has a libipq of its own, linked in or written on
-    /// a raw socket, and seccomp can't be had. The program must use the C library's functions, so
-    /// it can't be linked statically as a whole.
+    /// Sets the shared object of the package ipq-preload, which the launcher preload loads into the
+    /// program. A program needs it if it has a libipq of its own, linked in or written on a raw
+    /// socket, and seccomp can't be had. The program must use the C library's functions, so it
+    /// can't be linked statically as a whole. Where seccomp can be had, the object is not used
+    /// unless [`Launcher::Preload`] is set.
     #[must_use]
     pub fn preload(mut self, object: impl Into<PathBuf>) -> Self {
         self.preload = Some(object.into());
         self
     }
 
-    /// Sets the means by which the program gets its sockets. Unless set, [`choice`](Self::choice)
-    /// says which is used.
+    /// Sets the means by which the program gets its sockets. Unless it is set, the run chooses one,
+    /// which [`choice`](Self::choice) returns.
     #[must_use]
     pub fn launcher(self, launcher: Launcher) -> Self {
         Self {
@@ -303,30 +309,34 @@ impl Run {
     }
 
     /// Returns the means by which the program will get its sockets: the [launcher](Self::launcher)
-    /// that was set, otherwise [`Launcher::Seccomp`] where the system has it. Returns an error if
-    /// the means that was set can't be had.
+    /// that was set, otherwise [`Launcher::Seccomp`] where the system has it. Without seccomp it is
+    /// [`Launcher::Preload`] if the object is set and the program has no libipq, and otherwise
+    /// [`Launcher::Transport`]. Fails if the launcher that was set can't be had, or if the
+    /// preload's object can't be loaded because the program is linked statically.
     pub fn choice(&self) -> Result<Choice, RunError> {
         launcher::choose(self)
     }
 
     /// Returns `true` if the program is linked statically as a whole, so that nothing can be loaded
-    /// into it.
+    /// into it. Returns `false` if its file can't be read or is no ELF file, such as a script, and
+    /// for a run that starts no program.
     #[must_use]
     pub fn is_static(&self) -> bool {
         self.linkage().is_static
     }
 
-    /// Returns `true` if the program loads a `libipq.so`, or has this project's libipq linked in.
-    /// Such a program connects to the emulator that `IPQ_TRANSPORT` names, with no object loaded
-    /// into it. Any other program does so only through a program with libipq that it starts.
+    /// Returns `true` if the program's file names a `libipq.so` to load, or has this project's
+    /// libipq linked in. With this project's libipq the program connects to the emulator that
+    /// `IPQ_TRANSPORT` names, and needs no object loaded into it. Returns `false` if the file can't
+    /// be read or is no ELF file, such as a script, and for a run that starts no program.
     #[must_use]
     pub fn has_libipq(&self) -> bool {
         self.linkage().has_libipq
     }
 
-    /// Returns the size of the program's words; `None` if it is unknown, as for a script. A
-    /// kernel's frames have the program's word size, so the [profile](Self::profile) must have that
-    /// size.
+    /// Returns the size of the program's words; `None` if it is unknown, as for a script. The
+    /// frames of `ip_queue` depend on it, so for a program on `ip_queue` the
+    /// [profile](Self::profile) must have that size.
     #[must_use]
     pub fn word_size(&self) -> Option<WordSize> {
         self.linkage().word
@@ -362,8 +372,9 @@ impl Run {
         Self { rate, ..self }
     }
 
-    /// Sets the number of packets that may be fed and not yet read by the program. Unless set, only
-    /// the queue and the receive buffer limit it. The number has no effect with a rate of
+    /// Sets the greatest number of packets that are fed before the program is known to have read
+    /// them: by a verdict on them or on a later packet, or since it waits for more. Unless set,
+    /// only the queue and the receive buffer limit it. The number has no effect with a rate of
     /// [`Rate::PerSecond`] or [`Rate::Max`].
     #[must_use]
     pub fn in_flight(self, most: NonZeroUsize) -> Self {
@@ -373,15 +384,16 @@ impl Run {
         }
     }
 
-    /// Feeds the first packet as soon as the program listens, as a kernel does under traffic. This
-    /// finds programs that lose packets while they configure their queue. Without this call, the
-    /// first packet is fed once the program waits for packets.
+    /// Feeds the first packet as soon as the program has set a copy mode other than NONE, as a
+    /// kernel does under traffic. This finds programs that lose packets while they configure their
+    /// queue. Without this call, the first packet is fed once the program waits for packets, or
+    /// half a second later if it goes on running.
     #[must_use]
     pub fn at_once(self) -> Self {
         Self { at_once: true, ..self }
     }
 
-    /// Sets the maximum length of the queue of `ip_queue`, in packets (PKT-2). Unless set, it is
+    /// Sets the maximum length of each queue of `ip_queue`, in packets (PKT-2). Unless set, it is
     /// the profile's; the default profile has 1024.
     #[must_use]
     pub fn queue_length(mut self, packets: u32) -> Self {
@@ -389,10 +401,10 @@ impl Run {
         self
     }
 
-    /// Sets the queue that packets are sent to, for a program that opens a socket of nfnetlink.
-    /// Unless set, packets go to the queue that the program listens to. If it listens to several,
-    /// they go to as many of these as have consecutive numbers, spread by the packets' addresses
-    /// (NFQ-16).
+    /// Sets the number of the queue that packets are sent to on a kernel for nfnetlink. Unless set,
+    /// packets go to the queue that the program listens to. If it listens to several, they go to
+    /// the one with the lowest number and to those whose numbers follow it without a gap, spread by
+    /// the packets' addresses (NFQ-16). The number has no effect with a [rule](Self::rule).
     #[must_use]
     pub fn queue_number(self, number: u16) -> Self {
         Self {
@@ -401,10 +413,11 @@ impl Run {
         }
     }
 
-    /// Adds a rule at the end of the rules at the [hook](Self::hook). With at least one rule, the
-    /// packets that no rule queues are let through; without any, every packet is queued. If a rule
-    /// names a queue by its number, the emulated kernel is the one for nfnetlink, whatever socket
-    /// the program opens.
+    /// Adds a rule at the end of its chain; it should be of the [hook](Self::hook) at which packets
+    /// enter. With at least one rule, the packets that no rule queues are let through; without any,
+    /// every packet is queued. If a rule names a queue by its number and no
+    /// [profile](Self::profile) was set, the emulated kernel is the one for nfnetlink, whatever
+    /// socket the program opens.
     ///
     /// ```
     /// # use ipq_core::Hook;
@@ -450,8 +463,8 @@ impl Run {
         }
     }
 
-    /// Sends what the program writes to its standard output to standard error, for a caller who
-    /// writes to standard output itself.
+    /// Sends what the program writes to its standard output to this process's standard error
+    /// instead, for a caller who writes to standard output itself.
     #[must_use]
     pub fn quiet(self) -> Self {
         Self { quiet: true, ..self }
@@ -479,13 +492,15 @@ impl Run {
         Self { profile, ..self }
     }
 
-    /// Sets the time after which the run ends if nothing has happened: 10 s unless set.
+    /// Sets the time after which the run ends if no packet got a verdict or its fate: 10 s unless
+    /// set. The time does not run while the next record of the capture is awaited, or, in a run
+    /// that starts no program, before the first record is fed.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// Ends the run, with its report, as soon as `stop` becomes `true`.
+    /// Ends the run soon after `stop` has become `true`. The run's report is returned as usual.
     #[must_use]
     pub fn stop_when(self, stop: Arc<AtomicBool>) -> Self {
         Self {
@@ -494,15 +509,18 @@ impl Run {
         }
     }
 
-    /// Runs the program on the capture, and returns the report. The run ends when the capture is
-    /// through and every packet has a fate, when the program ends, or when nothing has happened for
-    /// as long as the [patience](Self::patience).
+    /// Runs the program on the capture, ends the program, and returns the report. The run is over
+    /// when every packet of the capture has a fate and the program has nothing more to do, when the
+    /// program ends, when the flag of [`stop_when`](Self::stop_when) is `true`, or when the
+    /// [patience](Self::patience) is at its end. If no packet could be fed, only the last three end
+    /// it.
     pub fn go(&self) -> Result<Report, RunError> {
         self.go_watched(&mut ())
     }
 
-    /// Runs the program as [`go`](Self::go) does, and reports each packet, each message and the
-    /// progress to `watch`. A `Vec<PacketReport>` is a watch that keeps the packets' reports.
+    /// Runs the program as [`go`](Self::go) does, and reports each record of the capture and the
+    /// progress to `watch`, and each message if `watch` asks for them. An error of `watch` ends the
+    /// run. A `Vec<PacketReport>` is a watch that keeps the reports on the records.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if let Some(numbered) = self.numbered.filter(|_| self.names_numbers()) {
             return self.clone().profile(numbered).go_watched(watch);
@@ -522,9 +540,9 @@ impl Run {
         running.end(watch)
     }
 
-    /// Checks that the program can have frames in the profile's byte order and word size. The byte
-    /// order must be this machine's. Another word size than this machine's takes the launcher
-    /// seccomp.
+    /// Checks that a program of this machine can have frames in the profile's byte order and word
+    /// size. The byte order must be this machine's. If the word size is another than this
+    /// machine's, the run must start a program by the launcher seccomp. Fails otherwise.
     fn check_layout(&self) -> Result<(), RunError> {
         let profile = self.profile.name;
         let abi = self.profile.abi;
@@ -542,7 +560,7 @@ impl Run {
         }
     }
 
-    /// Returns `true` if a rule queues to a queue by its number.
+    /// Returns `true` if any of the run's rules names a queue by its number.
     fn names_numbers(&self) -> bool {
         let mut targets = self.rules.iter().map(|rule| rule.target);
         targets.any(|target| matches!(target, Target::NumberedQueue(_)))
@@ -559,7 +577,9 @@ impl Run {
         }
     }
 
-    /// Builds the emulated kernel of a run, with the run's rules, queue number and privileges.
+    /// Builds the emulated kernel of a run: its rules, and whether programs have `CAP_NET_ADMIN`.
+    /// The run's own rules replace all others. Without them every packet is queued, by the run's
+    /// queue number if it has one and the kernel has numbered queues.
     fn kernel(&self, profile: &Profile) -> Result<Kernel, RunError> {
         let mut kernel = kernel(*profile, self.hook)?;
         if let Some(number) = self.queue_number.filter(|_| kernel.has_numbered_queues()) {
@@ -577,8 +597,8 @@ impl Run {
         Ok(kernel)
     }
 
-    /// Replaces the kernel's rules by one for each family, which sends every packet to the queues
-    /// from `first` to `last`.
+    /// Replaces the kernel's rules by one for each family, which spreads all packets at the run's
+    /// hook over the queues from `first` to `last`.
     fn send_to(&self, kernel: &mut Kernel, (first, last): (u16, u16)) -> Result<(), RuleError> {
         kernel.clear_rules();
         for family in Family::ALL {
@@ -588,7 +608,8 @@ impl Run {
     }
 }
 
-/// Returns a server of emulated sockets that listens for programs at `path`.
+/// Returns a server of emulated sockets that listens for programs at `path`. Fails with
+/// [`RunError::Listen`].
 pub fn listen(path: &Path) -> Result<Server, RunError> {
     Server::listen(path).map_err(|source| RunError::Listen {
         path: path.to_owned(),
@@ -597,14 +618,15 @@ pub fn listen(path: &Path) -> Result<Server, RunError> {
 }
 
 /// Reads a whole capture from `source` without running anything: for the fuzz targets alone.
+/// Returns its records and how it ended, or why it is no capture.
 #[cfg(fuzzing)]
 pub fn read_capture(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record>, CaptureEnd), String> {
     capture::read_all(source)
 }
 
 /// Builds a kernel with the devices `eth0` and `eth1` and the machine's clock. Its rules queue
-/// every packet of both families at `hook`. It keeps a journal, and no other record of the packets'
-/// fates.
+/// every packet of both families at `hook`, on a kernel with numbered queues to queue 0. It keeps a
+/// journal, and no other record of the packets' fates. Fails if the kernel has no such hook.
 pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
     let device = |name, number: u8| {
         Device::ethernet(name, [2, 0, 0, 0, 0, number])

@@ -1,8 +1,9 @@
-//! Captures: reads the IP packets of a pcap or pcapng file, and says why other records are not fed.
+//! Captures: reads the IP packets of a pcap or pcapng file, and says why other records hold none to
+//! feed.
 //!
 //! A [`Capture`] is read by a thread of its own, while the run goes on. The thread reads ahead by a
-//! bounded number of bytes. Of a record at most [`input::LONGEST_PART`] bytes are looked at, more
-//! than any frame around an IP packet has; the rest is skipped.
+//! bounded number of bytes. Of a longer record only the first [`input::LONGEST_PART`] bytes are
+//! looked at, more than any frame around an IP packet has; the rest is skipped.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -44,7 +45,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// One record of a capture: the time, and the packet or the reason why there is none to feed.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The time at which the packet was captured.
+    /// The time at which the frame was captured; 0 if the record states none.
     pub time: CaptureTime,
     /// The packet to feed, or the reason why the record has none.
     pub packet: Result<Packet, NotFed>,
@@ -55,10 +56,11 @@ pub struct Record {
 pub struct Packet {
     /// The packet's family.
     pub family: Family,
-    /// The packet's bytes, from the network header to the end that the network header states.
+    /// The packet's bytes, from the network header to the end that the network header states. Where
+    /// the header of a packet for offloading stated length 0, it states the packet's length here.
     pub data: Bytes,
-    /// The Ethernet header of the packet's frame, without tags. For Wi-Fi, the header that the
-    /// packet would have on Ethernet. `None` for other link layers.
+    /// The Ethernet header of the packet's frame, with the packet's `EtherType` and without tags.
+    /// For Wi-Fi, the header that the packet would have on Ethernet. `None` for other link layers.
     pub link_header: Option<[u8; 14]>,
 }
 
@@ -67,9 +69,10 @@ pub struct Packet {
 pub enum CaptureEnd {
     /// The capture ended after its last record.
     Whole,
-    /// The capture ended within a record, as happens if its writer was killed.
+    /// The capture ended within a record, as happens if its writer was killed, or a compressed
+    /// capture ended within its compressed data.
     WithinRecord,
-    /// The capture has bytes that the format does not allow, or that can't be read. The text says
+    /// The reader met bytes that the format does not allow, or could not read on. The text says
     /// what is wrong.
     Damaged(String),
 }
@@ -91,7 +94,8 @@ impl fmt::Display for CaptureEnd {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// The file can't be opened, or its beginning can't be read.
+    /// The file can't be opened, its first bytes can't be read, or the system refuses what the
+    /// reading thread needs.
     #[error("{} can't be opened: {source}", .path.display())]
     Open {
         /// The capture's path.
@@ -99,7 +103,8 @@ pub enum CaptureError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The file is no pcap or pcapng file of a known version.
+    /// The file is no pcap file of version 2 and no pcapng file of version 1, or its header can't
+    /// be read or decompressed.
     #[error("{} is no pcap or pcapng file: {reason}", .path.display())]
     Format {
         /// The capture's path.
@@ -109,13 +114,14 @@ pub enum CaptureError {
     },
 }
 
-/// The number of bytes of records not yet taken at which the reading thread begins to wait.
+/// The reading thread waits while the records that it has handed over, and that were not taken,
+/// count for this number of bytes or more.
 const AHEAD: usize = 1 << 20;
 
-/// The length of a file, in bytes, up to which it is read to its end even if the run ends before.
+/// The greatest length, in bytes, of a file that is read to its end even if the run ends before.
 const SMALL: u64 = 64 << 20;
 
-/// The number of bytes that a record counts for in [`AHEAD`], beside its packet's bytes.
+/// The number of bytes that a record counts for in [`AHEAD`], in addition to its packet's bytes.
 const RECORD: usize = size_of::<Record>();
 
 /// A capture that a thread of its own is reading.
@@ -151,7 +157,7 @@ struct State {
 
 impl Capture {
     /// Opens the capture at `path`, reads its header, and starts the thread that reads the rest.
-    /// `-` is standard input.
+    /// The path `-` stands for standard input.
     pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
         let read = Arc::new(AtomicU64::new(0));
         let input = Input::open(path, Arc::clone(&read))?;
@@ -181,8 +187,8 @@ impl Capture {
         })
     }
 
-    /// Returns the next record, if it has been read, and leaves it in the capture. If this is
-    /// `None`, [`end`](Self::end) says whether another record will come.
+    /// Returns the next record, and leaves it in the capture. Returns `None` if the next record has
+    /// not been read yet, or if the capture has ended, which [`end`](Self::end) tells apart.
     pub(super) fn peek(&mut self) -> Option<&Record> {
         if self.records.is_empty() && self.end.is_none() {
             self.take();
@@ -197,9 +203,9 @@ impl Capture {
         self.records.pop_front()
     }
 
-    /// Waits for the next record, once the run has ended, and returns it. Returns `None` at the end
-    /// of the capture. Returns `None` at once if the capture is no regular file of at most
-    /// [`SMALL`] bytes: reading the rest could take long, or for ever.
+    /// Waits for the next record, once the run has ended, and removes and returns it. Returns
+    /// `None` at the end of the capture. Returns `None` at once if the capture is no regular file
+    /// of at most [`SMALL`] bytes: reading the rest could take long, or for ever.
     pub(super) fn next_unfed(&mut self) -> Option<Record> {
         if !self.is_small {
             return None;
@@ -217,8 +223,8 @@ impl Capture {
         }
     }
 
-    /// Returns how the capture ended. Returns `None` as long as a record may come that was not
-    /// taken.
+    /// Returns how the capture ended, once all its records were taken from it. Returns `None`
+    /// before.
     pub(super) fn end(&self) -> Option<&CaptureEnd> {
         self.end.as_ref().filter(|_| self.records.is_empty())
     }
@@ -241,7 +247,8 @@ impl Capture {
 }
 
 impl AsFd for Capture {
-    /// Returns a descriptor that becomes readable when a record, or the end, can be taken.
+    /// Returns a descriptor that becomes readable when the thread has handed over records or the
+    /// end.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.some.as_fd()
     }
@@ -286,8 +293,9 @@ impl Shared {
         }
     }
 
-    /// Waits until there is room, and moves the records of `batch`, which count for `bytes`, to the
-    /// shared state with the `end`. Returns `false` if the [`Capture`] has been dropped.
+    /// Waits while [`AHEAD`] bytes or more were handed over and not taken. Then moves all records
+    /// of `batch`, which count for `bytes`, and the `end` to the shared state. Returns `false` if
+    /// the [`Capture`] has been dropped, which also ends the wait.
     fn hand_over(&self, batch: &mut VecDeque<Record>, bytes: usize, end: Option<CaptureEnd>) -> bool {
         let mut state = self.lock();
         while state.bytes >= AHEAD && !state.is_closed {

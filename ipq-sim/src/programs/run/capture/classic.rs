@@ -8,11 +8,12 @@ use super::{CaptureClock, CaptureTime};
 /// The length of the file's header in bytes.
 const HEADER: usize = 24;
 
-/// The length of a frame in bytes up to which a record is sound. A record that states more is
-/// damaged.
+/// The greatest number of captured bytes that a record may state. A record that states more counts
+/// as damaged.
 pub(super) const LONGEST_FRAME: u32 = 256 << 20;
 
-/// The header of a pcap file, by which its records are read.
+/// What the header of a pcap file says about its records: byte order, clock, link layer, and the
+/// length of their headers.
 pub(super) struct Classic {
     order: ByteOrder,
     clock: CaptureClock,
@@ -23,8 +24,8 @@ pub(super) struct Classic {
 }
 
 impl Classic {
-    /// Reads the file's header, and skips it. Stops if the file has another magic number, or
-    /// another major version than 2.
+    /// Reads the file's header, and skips it. Stops if the file does not begin with a magic number
+    /// of pcap, has another major version than 2, or ends within the header.
     pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
         let (order, clock, record_header) = match *input.part(4)? {
             [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, CaptureClock::MICROSECONDS, 16),
@@ -57,15 +58,17 @@ impl Classic {
         })
     }
 
-    /// Returns `true` if `held` begins with a whole record.
+    /// Returns `true` if `held` begins with a whole record: its header, and as many bytes as the
+    /// header says.
     pub(super) fn holds_record(&self, held: &[u8]) -> bool {
         held.len() >= self.record_header
             && (held.len() - self.record_header) as u64 >= u64::from(self.order.u32(held, 8))
     }
 
-    /// Reads the next record, and skips it. Returns what `record` makes of the frame's header and
-    /// of the frame's first bytes. Stops at the end, and at a record that states more than
-    /// [`LONGEST_FRAME`] bytes.
+    /// Reads the next record, and skips it. Returns what `record` makes of the record's header and
+    /// of the frame's captured bytes, of a long frame the first ones alone. Stops at the end of the
+    /// input, also within a record, and at a record that states more than [`LONGEST_FRAME`]
+    /// captured bytes.
     pub(super) fn next<R>(
         &mut self,
         input: &mut Input,

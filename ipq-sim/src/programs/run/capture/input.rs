@@ -20,8 +20,8 @@ const BUFFER: usize = 2 * LONGEST_PART;
 /// The path that stands for standard input.
 pub(in super::super) const STANDARD_INPUT: &str = "-";
 
-/// The bytes of a capture, decompressed. Bytes that were read and not skipped yet are held, at most
-/// [`BUFFER`] bytes.
+/// The bytes of a capture, decompressed. They are read from the source in order. Bytes that were
+/// read and not skipped yet are held, at most [`BUFFER`] of them.
 pub(super) struct Input {
     source: Box<dyn Read + Send>,
     buffer: Box<[u8]>,
@@ -32,16 +32,17 @@ pub(super) struct Input {
 /// The reason why fewer bytes came than were asked for.
 #[derive(Debug)]
 pub(super) enum Short {
-    /// The input is at its end after this many bytes of the part; 0 if it ends where the part would
-    /// begin.
+    /// The input ended after this number of the bytes that were asked for. 0 stands for an end
+    /// between two records.
     Ended(usize),
     /// The input can't be read any further.
     Failed(io::Error),
 }
 
 impl Input {
-    /// Opens the capture at `path`, `-` being standard input. Adds the number of bytes that are
-    /// read from it, before decompression, to `count`.
+    /// Opens the capture at `path`, where `-` stands for standard input. From then on adds the
+    /// number of bytes that are read from the file, before decompression, to `count`. Fails if the
+    /// file can't be opened or its first bytes can't be read.
     pub(super) fn open(path: &Path, count: Arc<AtomicU64>) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError::Open {
             path: path.to_owned(),
@@ -56,7 +57,7 @@ impl Input {
     }
 
     /// Returns an input with the bytes of `source`, decompressed if they begin with the magic
-    /// number of gzip or zstd.
+    /// number of gzip or zstd. Fails if the first bytes can't be read; an empty source is no error.
     pub(super) fn new(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut input = Self {
             source,
@@ -90,8 +91,8 @@ impl Input {
         &self.buffer[self.start..self.end]
     }
 
-    /// Returns the next `length` bytes, at most [`LONGEST_PART`], and leaves them in the input.
-    /// Fails if the input ends before.
+    /// Returns the next `length` bytes, and leaves them in the input. `length` is at most
+    /// [`LONGEST_PART`]. Fails if the input ends before, or can't be read.
     pub(super) fn part(&mut self, length: usize) -> Result<&[u8], Short> {
         debug_assert!(length <= LONGEST_PART);
         while self.end - self.start < length {
@@ -113,8 +114,8 @@ impl Input {
         Ok(&self.buffer[self.start..self.start + length])
     }
 
-    /// Skips `length` bytes, which may be more than the buffer holds. Fails if the input ends
-    /// before.
+    /// Skips the next `length` bytes, which may be more than the buffer holds. Fails if the input
+    /// ends before, or can't be read.
     pub(super) fn skip(&mut self, length: u64) -> Result<(), Short> {
         let mut left = length;
         loop {
@@ -137,7 +138,7 @@ enum Compression {
     Zstd,
 }
 
-/// A source that adds the number of bytes that are read from it to `count`.
+/// A source that adds to `count` the number of bytes of each read.
 struct Counted {
     source: Box<dyn Read + Send>,
     count: Arc<AtomicU64>,
@@ -152,8 +153,8 @@ impl Read for Counted {
 }
 
 impl Short {
-    /// Returns the reason for a part that lies within a record. If the input ended, at least 1 byte
-    /// counts as come, since 0 stands for an end between two records.
+    /// Returns the same reason for bytes that lie within a record. There 0 bytes before the end
+    /// become 1, since 0 stands for an end between two records.
     pub(super) fn within(self) -> Self {
         match self {
             Self::Ended(length) => Self::Ended(length.max(1)),

@@ -9,7 +9,7 @@ mod wireless;
 use super::reader::FrameHeader;
 use super::{NotFed, Packet};
 
-/// The byte order of a capture's numbers.
+/// The byte order of the numbers in a capture's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,
@@ -41,17 +41,19 @@ impl ByteOrder {
 pub(super) struct Layer {
     /// The link type: the layer's number in the list of tcpdump.org.
     pub(super) link: u16,
-    /// The length in bytes of the frame check sequence at the end of each frame.
+    /// The length in bytes of the frame check sequence at the end of each frame; 0 if there is
+    /// none.
     pub(super) check_bytes: u8,
 }
 
 /// The IP packet in a frame, and the Ethernet header before it.
 #[derive(Debug)]
 struct Found<'a> {
-    /// The bytes from the network header to the end of the frame.
+    /// The bytes from the network header to the end of the frame, or to the end that a header
+    /// before the packet states. Padding may follow the packet.
     packet: &'a [u8],
-    /// The Ethernet header without tags, or the one that the packet would have on Ethernet. `None`
-    /// if the link layer has none.
+    /// For Ethernet, the frame's header without tags; for Wi-Fi, the header that the packet would
+    /// have on Ethernet. `None` for other link layers.
     link_header: Option<[u8; 14]>,
 }
 
@@ -64,9 +66,10 @@ impl<'a> From<&'a [u8]> for Found<'a> {
     }
 }
 
-/// Returns the IP packet in a frame, or the reason why it can't be fed. `held` is the frame's
-/// beginning, as far as it was read. A packet of which the capture lacks the end gives
-/// [`NotFed::Cut`].
+/// Returns the IP packet in a frame, without the frame check sequence and padding after it. Fails
+/// with the reason why there is none to feed. `held` is the frame's beginning, as far as it was
+/// read. If the capture lacks the frame's end, [`NotFed::Cut`] takes the place of the reasons
+/// [`NotFed::Short`] and [`NotFed::Malformed`].
 pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<Packet, NotFed> {
     let is_cut = header.captured < header.length;
     // What is missing of a cut frame was at its end, where the check sequence is.
@@ -119,14 +122,15 @@ fn find(link: u16, order: ByteOrder, frame: &[u8]) -> Result<Found<'_>, NotFed> 
     })
 }
 
-/// Splits `bytes` after the first `N`. Fails with [`NotFed::Short`] if there are fewer.
+/// Returns the first `N` of `bytes`, and the rest. Fails with [`NotFed::Short`] if there are fewer.
 fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), NotFed> {
     bytes.split_first_chunk().ok_or(NotFed::Short)
 }
 
 /// Returns the packet of a BSD loopback frame, which follows the 4-byte number of its address
 /// family. The number is in network order or in the order of the machine that captured it, which
-/// need not be the file's: the smaller reading counts.
+/// need not be the file's: the smaller reading counts. Fails with [`NotFed::AddressFamily`] for a
+/// number that is neither IPv4's nor IPv6's.
 fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     let (number, packet) = split::<4>(frame)?;
     let number = u32::from_le_bytes(*number).min(u32::from_be_bytes(*number));
@@ -138,10 +142,11 @@ fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// Returns the packet of a frame of one of Linux's cooked link layers. `protocol` is the offset of
-/// the protocol's number in the header, and `header` the header's length, in bytes.
+/// Returns the IP packet of a frame of one of Linux's cooked link layers. `protocol` is the offset
+/// of the protocol's number in the header, and `header` the header's length, in bytes. Fails if the
+/// frame is shorter than the header, or holds another protocol.
 fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed> {
-    /// The protocol number of a frame with a header of IEEE 802.2.
+    /// The number in place of a protocol's for a frame that goes on with a header of IEEE 802.2.
     const LOGICAL_LINK: u16 = 4;
     let rest = frame.get(header..).ok_or(NotFed::Short)?;
     match ByteOrder::Big.u16(frame, protocol) {
@@ -151,8 +156,10 @@ fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed>
     }
 }
 
-/// Returns the packet in a message of the target NFLOG. The message is a list of netlink attributes
-/// in the byte order `order`, one of which holds the packet.
+/// Returns the packet in a message of the target NFLOG: the content of the first attribute of type
+/// 9. The message has 4 bytes of header, and then a list of netlink attributes in the byte order
+/// `order`. Fails with [`NotFed::Short`] if no attribute holds a packet, and with
+/// [`NotFed::Malformed`] at an attribute that states fewer than 4 bytes.
 fn netfilter_log(order: ByteOrder, frame: &[u8]) -> Result<&[u8], NotFed> {
     const PAYLOAD: u16 = 9;
     let (_, mut attributes) = split::<4>(frame)?;

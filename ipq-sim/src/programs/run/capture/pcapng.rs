@@ -11,8 +11,8 @@ use crate::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
 /// The number of bytes around a block's body: its type, and its length before and after the body.
 const AROUND: u32 = 12;
 
-/// A pcapng file, as far as its records depend on it: the byte order and the interfaces of the
-/// section that is being read.
+/// What the packets of a pcapng file depend on: the byte order and the interfaces of the section
+/// that is being read.
 pub(super) struct PcapNg {
     order: ByteOrder,
     interfaces: Vec<Interface>,
@@ -22,7 +22,7 @@ pub(super) struct PcapNg {
 struct Interface {
     layer: Layer,
     clock: CaptureClock,
-    /// The number of bytes up to which each frame was captured; 0 for no limit.
+    /// The greatest number of bytes that are captured of a frame; 0 for no limit.
     snapshot: u32,
 }
 
@@ -33,12 +33,13 @@ struct BlockHeader {
 }
 
 impl PcapNg {
-    /// Returns `true` if `first`, the first 4 bytes of a file, are those of a pcapng file.
+    /// Returns `true` if `first` is the 4 bytes with which every pcapng file begins.
     pub(super) fn begins(first: &[u8]) -> bool {
         first == block::SECTION_HEADER.to_le_bytes()
     }
 
-    /// Reads the header of the first section, and skips it.
+    /// Reads the block that begins the first section, and skips it. Stops if the block is damaged,
+    /// states a version other than 1, or is cut.
     pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
         let mut file = Self {
             order: ByteOrder::Little,
@@ -49,14 +50,16 @@ impl PcapNg {
         Ok(file)
     }
 
-    /// Returns `true` if `held` begins with a whole block.
+    /// Returns `true` if `held` begins with a whole block of any kind, by the length that the block
+    /// states.
     pub(super) fn holds_block(&self, held: &[u8]) -> bool {
         held.len() >= 8 && held.len() as u64 >= u64::from(self.order.u32(held, 4))
     }
 
-    /// Reads on to the next packet, and skips its block. Returns what `record` makes of the frame's
-    /// header and of the frame's first bytes. Stops at the end, and at a block that states
-    /// impossible lengths.
+    /// Reads on to the next block with a packet, and skips it and all blocks before it. Returns
+    /// what `record` makes of the frame's header and of its captured bytes, of a long frame the
+    /// first ones alone. Stops at the end of the input, also within a block, and at a block that
+    /// the format does not allow.
     pub(super) fn next<R>(
         &mut self,
         input: &mut Input,
@@ -98,7 +101,8 @@ impl PcapNg {
 
     /// Returns the type and the length of the next block, and leaves the block in the input. A
     /// block that begins a section sets the byte order of the section and removes all known
-    /// interfaces.
+    /// interfaces. Stops if such a block has no known byte order or a version other than 1, and if
+    /// a block states fewer than 12 bytes.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
         if first.starts_with(&block::SECTION_HEADER.to_le_bytes()) {
@@ -134,8 +138,8 @@ impl PcapNg {
         Ok(header)
     }
 
-    /// Skips a block, whose beginning is still in the input. Fails if the block states another
-    /// length at its end.
+    /// Skips the whole block that comes next in the input, its header included. Fails if the block
+    /// states another length at its end than at its beginning.
     fn pass(&self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
         // Bodies are padded to 4 bytes. Some writers do not count the padding in the length.
         let whole = u64::from(block.length).next_multiple_of(4);
@@ -151,7 +155,8 @@ impl PcapNg {
         )))
     }
 
-    /// Adds the interface that a block describes, and leaves the block in the input.
+    /// Adds the interface that the next block describes, and leaves the block in the input. Fails
+    /// if the section has [`MOST_INTERFACES`] already, or if the block is too short.
     fn add_interface(&mut self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
         if self.interfaces.len() == MOST_INTERFACES {
             return Err(Stop::Damaged(format!(
@@ -192,8 +197,9 @@ impl PcapNg {
         Ok(())
     }
 
-    /// Returns the header of the frame in a packet's block. `start` is the block's beginning, up to
-    /// the frame. A frame of an interface that was not described has no layer.
+    /// Returns the header of the frame in a block with a packet. `start` is the block's beginning,
+    /// up to the frame. If the section has not described the frame's interface, the header has no
+    /// layer.
     fn frame_header(&self, block: &BlockHeader, start: &[u8]) -> FrameHeader {
         let order = self.order;
         let word = |at| order.u32(start, at);

@@ -6,7 +6,7 @@ use super::link::{self, ByteOrder, Layer};
 use super::pcapng::PcapNg;
 use super::{CaptureEnd, CaptureTime, NotFed, Record};
 
-/// Yields the records of a capture, and then how the capture ended.
+/// Yields the records of a pcap or pcapng file, one by one, and then how the capture ended.
 pub(super) struct Reader {
     input: Input,
     format: Format,
@@ -32,10 +32,11 @@ impl From<Short> for Stop {
     }
 }
 
-/// The header of a record or block: what the capture states about a frame.
+/// What a capture states about a frame, in the header of its record or block and about its
+/// interface.
 pub(super) struct FrameHeader {
     pub(super) time: CaptureTime,
-    /// `false` for a frame whose kind of block states no time. `time` is then 0.
+    /// `false` for a frame whose kind of block states no time. The units of `time` are then 0.
     pub(super) is_timed: bool,
     /// The number of the frame's bytes that the capture holds.
     pub(super) captured: u32,
@@ -48,7 +49,8 @@ pub(super) struct FrameHeader {
 }
 
 impl Reader {
-    /// Reads the beginning of a capture. The error says why the input is no capture.
+    /// Reads the header of a capture. The error says why the input is no capture, or why it can't
+    /// be read.
     pub(super) fn new(mut input: Input) -> Result<Self, String> {
         let first = match input.part(4) {
             Ok(first) => first,
@@ -74,8 +76,8 @@ impl Reader {
         Ok(Self { input, format })
     }
 
-    /// Returns `true` if the next record is among the bytes that are held. Otherwise the next read
-    /// may wait for the source.
+    /// Returns `true` if the bytes that are held begin with a whole record, or with a whole block
+    /// of any kind. Otherwise the next read may wait for the source.
     pub(super) fn has_whole_record(&self) -> bool {
         let held = self.input.held();
         match &self.format {
@@ -84,13 +86,13 @@ impl Reader {
         }
     }
 
-    /// Returns the next record, or how the capture ended if there is none.
+    /// Returns the next record. If there is none, fails with the way in which the capture ended.
     pub(super) fn next(&mut self) -> Result<Record, CaptureEnd> {
         self.next_as(record)
     }
 
-    /// Returns what `record` makes of the next frame's header and first bytes. Returns how the
-    /// capture ended if there is none.
+    /// Returns what `record` makes of the next frame's header and of its captured bytes, of a long
+    /// frame the first ones alone. If there is none, fails with the way in which the capture ended.
     pub(super) fn next_as<R>(&mut self, record: impl FnOnce(&FrameHeader, &[u8]) -> R) -> Result<R, CaptureEnd> {
         let input = &mut self.input;
         let next = match &mut self.format {
@@ -119,8 +121,8 @@ fn record(header: &FrameHeader, held: &[u8]) -> Record {
     }
 }
 
-/// Returns the name of the program that decompresses the file, if it is compressed in a way that is
-/// not read here. Returns `None` if the file begins otherwise.
+/// Returns the name of the program that decompresses a file that begins with `first`: xz, bzip2 or
+/// lz4, whose formats are not read here. Returns `None` if the file begins otherwise.
 fn other_compression(first: &[u8]) -> Option<&'static str> {
     match first {
         [0xfd, b'7', b'z', b'X', ..] => Some("xz"),

@@ -8,31 +8,33 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NotFed {
-    /// The capture has only a part of the packet.
+    /// The capture has only a part of the frame, and the packet or its header is not whole in that
+    /// part.
     Cut,
-    /// The link layer with this number is not read.
+    /// The frame is of the link layer with this number, in which no packet is looked for.
     LinkType(u16),
     /// The capture does not describe the interface that the record names.
     NoInterface,
     /// The frame holds another protocol than IP, by its `EtherType` or by the protocol number of
     /// Linux's cooked link layers.
     NotIp {
-        /// The protocol's `EtherType`.
+        /// The protocol's `EtherType`, or its number in the cooked link layer.
         protocol: u16,
-        /// `true` if the frame has a VLAN tag.
+        /// `true` if the frame has a VLAN tag before the protocol.
         is_tagged: bool,
     },
     /// The frame holds another protocol than IP, by this protocol number of PPP.
     Ppp(u16),
     /// The frame holds another protocol than IP, by this service access point of IEEE 802.2.
     LogicalLink(u8),
-    /// The frame holds another protocol than IP, by a number that one organisation gave (SNAP).
+    /// The frame holds a protocol that is numbered by another organisation than the one that
+    /// numbers `EtherType`s (SNAP).
     Organisation,
-    /// The frame holds another protocol than IP, by the number of its address family. 255 stands
-    /// for all greater numbers, too.
+    /// The BSD loopback frame holds another protocol than IP, by this number of its address family.
+    /// 255 stands for all greater numbers, too.
     AddressFamily(u8),
-    /// The frame has MPLS labels, and no IP packet after them. It belongs to a pseudowire, for
-    /// example.
+    /// The frame has MPLS labels, and the bytes after them do not begin with an IP version. It
+    /// belongs to a pseudowire, for example.
     Circuit,
     /// The frame is a Wi-Fi frame that carries no data: management, control, or empty.
     WirelessControl,
@@ -40,17 +42,19 @@ pub enum NotFed {
     Encrypted,
     /// The frame is a Wi-Fi frame of several packets (A-MSDU).
     Aggregate,
-    /// The frame ends before a packet begins, or within the packet's header.
+    /// The whole frame was captured, and it ends before a packet begins, or within the packet's
+    /// header.
     Short,
     /// The bytes that should be an IP packet begin with this version, which is neither 4 nor 6.
     Version(u8),
     /// The IPv4 header's checksum is wrong. A kernel drops such a packet.
     Checksum,
-    /// The packet is longer than the length field of its IP header can state.
+    /// The packet is longer than the length field of its IP header can state, or is a jumbogram.
     TooLong,
-    /// The IP header is wrong, or states more bytes than the frame has.
+    /// The IP header or a header before it is wrong, or the IP header states more bytes than the
+    /// frame has.
     Malformed,
-    /// The run ended before the packet was fed.
+    /// The run ended before the packet was fed, or before it was fed again to another listener.
     RunEnded,
 }
 

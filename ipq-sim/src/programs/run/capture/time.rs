@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A time of a capture: a number of units of its clock since 1970-01-01 00:00 UTC.
+/// A time of a capture: a number of units of its clock, from 1970-01-01 00:00 UTC plus the clock's
+/// offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaptureTime {
     /// The number of units of the clock.
     pub units: u64,
-    /// The length of a unit, and the offset that is added to the time.
+    /// The length of a unit, and the seconds that are added to the time.
     pub clock: CaptureClock,
 }
 
@@ -18,7 +19,7 @@ pub struct CaptureClock {
     /// The unit in seconds, in the code of pcapng's option `if_tsresol`: 10 to the power of minus
     /// this number, or, if the highest bit is set, 2 to the power of minus the other bits.
     pub resolution: u8,
-    /// The number of seconds that is added to each time.
+    /// The number of seconds that is added to each time, and may be negative.
     pub offset: i64,
 }
 

@@ -4,8 +4,9 @@ use ruzstd::decoding::FrameDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Decompresses all frames of a source. Holds the window that a frame states, at most 128 MiB.
-/// `zstd` itself makes windows of 2 MiB unless asked for more, and of 8 MiB at its level 19.
+/// Decompresses all frames of a source, one after another. Holds the window that a frame states, at
+/// most 128 MiB; a frame with a larger one is an error. `zstd` itself makes windows of 2 MiB unless
+/// asked for more, and of 8 MiB at its level 19.
 pub(super) struct Frames<R> {
     source: Noticing<R>,
     decoder: FrameDecoder,
@@ -25,8 +26,9 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// Begins the next frame that holds data, and passes over frames that are to be skipped.
-    /// Returns `false` at the end of the source.
+    /// Begins the next frame that holds data, and passes over skippable frames. Returns `false` at
+    /// the end of the source. Fails if the source ends within a frame's header, or if the bytes are
+    /// no frame.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.source.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {
@@ -73,8 +75,8 @@ impl<R: Read> Read for Frames<R> {
     }
 }
 
-/// A source that notes whether a read found its end. The decoder's errors do not tell a cut file
-/// from a damaged one.
+/// A source that notes in `ended` whether a read found its end. The decoder's errors do not tell a
+/// cut file from a damaged one.
 struct Noticing<R> {
     source: BufReader<R>,
     ended: bool,

@@ -3,8 +3,9 @@
 use super::super::NotFed;
 use super::{Found, ppp, split};
 
-/// Returns the packet of an Ethernet frame. The found header is the one that the frame would have
-/// without tags and other headers before the packet.
+/// Returns the IP packet of an Ethernet frame. The returned header has the frame's addresses, and
+/// the `EtherType` that the frame would have without tags and other headers before the packet.
+/// Fails if the frame holds no IP packet.
 pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     let (header, rest) = split::<14>(frame)?;
     let mut header = *header;
@@ -18,8 +19,9 @@ pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
 }
 
 /// Returns the IP packet in `rest`, the bytes after the `EtherType` `protocol` or after a length in
-/// its place. Returns also the `EtherType` that the packet would have if it followed the Ethernet
-/// header directly.
+/// its place. Looks behind VLAN tags, MPLS labels, and headers of PPP, `PPPoE` and IEEE 802.2.
+/// Returns also the `EtherType` that the packet would have if it followed the Ethernet header
+/// directly. Fails if another protocol or no packet is found.
 pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8]), NotFed> {
     let mut is_tagged = false;
     let packet = loop {
@@ -53,7 +55,8 @@ pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8])
     }
 }
 
-/// Returns the IP packet after a header of IEEE 802.2, which may continue with SNAP.
+/// Returns the IP packet after a header of IEEE 802.2, which may continue with SNAP. Fails with
+/// [`NotFed::LogicalLink`] or [`NotFed::Organisation`] for other headers.
 pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     let (header, after) = split::<3>(rest)?;
     match *header {
@@ -71,8 +74,9 @@ pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// Returns the IP packet after MPLS labels. `rest` begins with the first label. Fails with
-/// [`NotFed::Circuit`] if no IP version follows the last label.
+/// Returns the bytes after MPLS labels if they begin with an IP version, 4 or 6. `rest` begins with
+/// the first label. Fails with [`NotFed::Circuit`] if they begin otherwise, and with
+/// [`NotFed::Short`] if there are none.
 pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
     loop {
         let ([_, _, bottom, _], after) = split(rest)?;

@@ -5,14 +5,14 @@ use crate::host::ipv4::checksum;
 use bytes::Bytes;
 use ipq_core::Family;
 
-/// The greatest length that an IP header can state, in bytes. IPv6 states it without its fixed
-/// header.
+/// The greatest number that the length field of an IP header can hold, in bytes. IPv6 does not
+/// count its fixed header.
 const LONGEST: usize = 0xffff;
 
 /// Returns the IP packet that `bytes` begins with, and its family. Leaves out what follows the
 /// packet, such as padding. Fails with the reason if the packet is not whole, or its header not
-/// sound. `is_cut` says that the capture has only a part of the frame, so that a packet without a
-/// length can't be completed.
+/// sound. A packet for offloading states length 0: the length of `bytes` is filled in, unless
+/// `is_cut` says that the capture has only a part of the frame.
 pub(super) fn packet(bytes: &[u8], is_cut: bool) -> Result<(Family, Bytes), NotFed> {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => version_4(bytes, is_cut).map(|packet| (Family::Ipv4, packet)),
@@ -43,8 +43,9 @@ fn version_4(bytes: &[u8], is_cut: bool) -> Result<Bytes, NotFed> {
     whole(bytes, total)
 }
 
-/// Returns a packet that was captured before it was cut into segments, whose header states length
-/// 0. Fills in the length of `bytes`, and the header's checksum.
+/// Returns an IPv4 packet that was captured before it was cut into segments, and whose header
+/// states length 0. Fills in the length of `bytes`, and the header's checksum. Fails if the length
+/// is over 65,535.
 fn offloaded(bytes: &[u8], header_length: usize) -> Result<Bytes, NotFed> {
     let total = u16::try_from(bytes.len()).map_err(|_| NotFed::TooLong)?;
     let mut packet = bytes.to_vec();

@@ -4,7 +4,7 @@ use super::super::NotFed;
 use super::{ethernet, split};
 
 /// Returns the IP packet of a PPP frame, with or without the address and control bytes of HDLC
-/// before it, or of a frame of Cisco's HDLC.
+/// before it, or of a frame of Cisco's HDLC. Fails if the frame holds another protocol.
 pub(super) fn frame(frame: &[u8]) -> Result<&[u8], NotFed> {
     match frame {
         [0xff, 0x03, rest @ ..] => payload(rest),
@@ -14,8 +14,9 @@ pub(super) fn frame(frame: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// Returns the IP packet after PPP's protocol number. The number has 2 bytes, or 1 byte if that
-/// byte is odd.
+/// Returns the IP packet after PPP's protocol number, or after MPLS labels that follow the number.
+/// The number has 1 byte if the first byte is odd, and otherwise 2. Fails with [`NotFed::Ppp`] for
+/// another protocol.
 fn payload(rest: &[u8]) -> Result<&[u8], NotFed> {
     let (protocol, packet) = match rest {
         [short, packet @ ..] if short & 1 != 0 => (u16::from(*short), packet),
@@ -30,7 +31,7 @@ fn payload(rest: &[u8]) -> Result<&[u8], NotFed> {
 }
 
 /// Returns the IP packet of a frame of a PPP session over Ethernet. `rest` begins with the `PPPoE`
-/// header.
+/// header, and bytes beyond the length that it states are left out.
 pub(super) fn over_ethernet(rest: &[u8]) -> Result<&[u8], NotFed> {
     let ([_, _, _, _, high, low], after) = split(rest)?;
     let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -39,7 +40,8 @@ pub(super) fn over_ethernet(rest: &[u8]) -> Result<&[u8], NotFed> {
     payload(after.get(..length).unwrap_or(after))
 }
 
-/// Returns the IP packet of a frame of Cisco's HDLC, whose header has an `EtherType`.
+/// Returns the IP packet of a frame of Cisco's HDLC, whose header of 4 bytes ends with an
+/// `EtherType`.
 pub(super) fn cisco(frame: &[u8]) -> Result<&[u8], NotFed> {
     let ([_, _, high, low], rest) = split(frame)?;
     ethernet::payload(u16::from_be_bytes([*high, *low]), rest).map(|(_, packet)| packet)

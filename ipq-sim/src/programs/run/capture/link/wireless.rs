@@ -3,14 +3,14 @@
 use super::super::NotFed;
 use super::{ByteOrder, Found, ethernet, split};
 
-/// Returns the packet of an 802.11 frame without radiotap, which has no check sequence and no
-/// padding after its header.
+/// Returns the IP packet of an 802.11 frame without radiotap. The frame has no check sequence, and
+/// no padding after its header.
 pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     data(frame, false)
 }
 
-/// Returns the packet of an 802.11 frame that follows a radiotap header. The header's flags say
-/// whether the frame has a check sequence, and padding after its own header.
+/// Returns the IP packet of an 802.11 frame that follows a radiotap header. The flags of the
+/// radiotap header say whether the frame has a check sequence, and padding after its own header.
 pub(super) fn after_radiotap(whole: &[u8]) -> Result<Found<'_>, NotFed> {
     const HAS_CHECK: u8 = 0x10;
     const IS_PADDED: u8 = 0x20;
@@ -21,8 +21,8 @@ pub(super) fn after_radiotap(whole: &[u8]) -> Result<Found<'_>, NotFed> {
     data(&frame[..frame.len().saturating_sub(check)], flags & IS_PADDED != 0)
 }
 
-/// Returns the field "flags" of a radiotap header. Returns `None` if the header has none. Of the
-/// other fields only the time, 8 bytes at a multiple of 8, can come before it.
+/// Returns the field "flags" of a radiotap header. Returns `None` if the header has no such field.
+/// Of the other fields only the time, 8 bytes at a multiple of 8, can come before it.
 fn flags(header: &[u8]) -> Option<u8> {
     const TIME: u32 = 1;
     const FLAGS: u32 = 1 << 1;
@@ -39,9 +39,9 @@ fn flags(header: &[u8]) -> Option<u8> {
     header.get(field).copied().filter(|_| present & FLAGS != 0)
 }
 
-/// Returns the packet of an 802.11 data frame, and the header that the packet would have on
+/// Returns the IP packet of an 802.11 data frame, and the header that the packet would have on
 /// Ethernet. If `is_padded`, the frame's header is padded to a multiple of 4 bytes. Fails for
-/// frames that are encrypted, aggregated, or not of data.
+/// frames that are encrypted, aggregated (A-MSDU), without data, or of another protocol.
 fn data(frame: &[u8], is_padded: bool) -> Result<Found<'_>, NotFed> {
     const AGGREGATE: u8 = 0x80;
     let (control, _) = split::<2>(frame)?;
