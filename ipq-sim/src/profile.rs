@@ -25,11 +25,11 @@ use nearest::Span;
 /// A kernel that the emulator can be: the rules that it follows, and its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The profile's name: kernel and architecture, such as "linux-3.4.10-x86_64".
+    /// The profile's name: kernel and architecture, such as `linux-3.4.10-x86_64`.
     pub name: &'static str,
     /// The kernel's version, such as "3.4.10".
     pub kernel: &'static str,
-    /// The architecture, as `uname -m` prints it: "x86_64" or "i386".
+    /// The architecture, as `uname -m` prints it: `x86_64` or `i386`.
     pub architecture: &'static str,
     /// The source of the profile's rules and figures: measured on that kernel, or read in its
     /// sources.

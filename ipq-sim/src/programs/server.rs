@@ -15,8 +15,8 @@
 //! The program's connection has copies of the first frames of the buffer: see `frames`.
 //!
 //! What programs can make a server hold is bounded: the number of connections, and the bytes on
-//! each, which the system limits. If the system has no more descriptors, a new connection is
-//! closed, and the others go on.
+//! each, which the system limits. If the system has no more descriptors, a new connection at the
+//! path is closed, and the others go on.
 
 mod frames;
 mod launched;
@@ -50,19 +50,20 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The greatest number of connections at a time. One more is closed at once.
+/// The greatest number of connections at a time. One more at the path is closed at once. A program
+/// that the launcher started gets EMFILE for one more socket.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// The number of batches of datagrams that are taken from one program before the next program's
-/// are.
+/// The greatest number of batches of datagrams that are taken from one connection before the next
+/// connection's are.
 const MOST_IN_A_ROW: usize = 32;
 
 /// The length, in bytes, of the longest datagram that is taken from a program, or copied to a
 /// program by a call that the server carries out for it.
 const LONGEST: usize = 1 << 18;
 
-/// The longest wait of a turn while a frame of another sender waits until the program has read the
-/// frames before it.
+/// The longest wait of a turn while a frame of another sender than the frames before it waits until
+/// the program has read these.
 const HELD_BACK: Duration = Duration::from_millis(1);
 
 /// The longest wait of a turn while a program has much to read and its messages do not wake the
@@ -70,12 +71,12 @@ const HELD_BACK: Duration = Duration::from_millis(1);
 const LET_WORK: Duration = Duration::from_millis(4);
 
 /// The emulated kernel's end of the sockets of programs in other processes. Dropping it closes all
-/// their connections and removes the path.
+/// their connections, and removes the path if the socket there is still the server's own.
 #[derive(Debug)]
 pub struct Server {
     /// The path at which programs connect. `None` if the server has no path.
     place: Option<Place>,
-    /// The program that was started for this server. `None` if none was.
+    /// The program that was started for this server by the launcher. `None` if none was.
     launched: Option<Launched>,
     /// The epoll instance for all descriptors that carry no frames: the two listeners, and
     /// connections for requests and notices.
@@ -83,7 +84,7 @@ pub struct Server {
     /// The epoll instance for the connections that carry frames.
     inputs: OwnedFd,
     /// The epoll instance for `events` and `inputs` together, for a caller who waits for other
-    /// things, too. It is made when first asked for, since each message wakes it.
+    /// things, too. It is made only when it is first asked for, since each message wakes it.
     all: OnceLock<OwnedFd>,
     connections: HashMap<u64, Connection>,
     /// The programs that have a socket, by their process ids in their own PID namespaces.
@@ -152,8 +153,8 @@ impl Server {
         })
     }
 
-    /// Makes a server that listens at `path`. Replaces a socket at the path if nobody listens there
-    /// any more; fails if anything else is there.
+    /// Makes a server that listens for programs at `path`. Replaces a socket at the path if nobody
+    /// listens there any more. Fails if anything else is there, or if the socket can't be made.
     pub fn listen(path: &Path) -> io::Result<Self> {
         let mut server = Self::new()?;
         let address = SocketAddrUnix::new(path)?;
@@ -193,9 +194,9 @@ impl Server {
     }
 
     /// Moves the messages that are there between programs and the kernel, and answers requests and
-    /// calls. If there is nothing to do, waits at most for `wait` (for ever if `None`). Calls
-    /// `observer` for each message and each overrun that a program was told of. A signal ends the
-    /// wait.
+    /// calls. If there is nothing to do, first waits, at most for `wait` (for ever if `None`); it
+    /// may also return earlier with nothing done. Calls `observer` for each message, and for each
+    /// overrun that a program was told of. A signal ends the turn.
     pub fn turn(
         &mut self,
         kernel: &mut Kernel,
@@ -205,8 +206,8 @@ impl Server {
         self.observed_turn(kernel, wait, &mut PassedOnly(observer))
     }
 
-    /// Does what [`turn`](Self::turn) does, with an [`Observer`], which can change the kernel after
-    /// each message.
+    /// Does what [`turn`](Self::turn) does, but calls the methods of an [`Observer`], which can
+    /// also change the kernel after each message.
     pub fn observed_turn(
         &mut self,
         kernel: &mut Kernel,
@@ -237,8 +238,8 @@ impl Server {
     }
 
     /// Waits at most for `wait` until there is something to do. Returns `true` if there is a new
-    /// connection, a request or a call. Returns `false` if there are only messages of programs, or
-    /// nothing came in time. Returns `None` after a signal.
+    /// connection, a request or a call, and maybe messages of programs. Returns `false` if there
+    /// are only messages, or nothing came in time. Returns `None` after a signal.
     fn wait(&mut self, wait: Option<Duration>) -> io::Result<Option<bool>> {
         let wait = match wait {
             Some(Duration::ZERO) => wait,
@@ -256,9 +257,9 @@ impl Server {
         }
     }
 
-    /// Tells epoll which events to wait for on each connection of a socket. Returns the longest
-    /// time to wait if something has to be checked again of which no event tells, and otherwise
-    /// `None`.
+    /// Tells epoll which events to wait for on each connection that carries frames. Returns the
+    /// longest time to wait if something has to be checked again of which no event tells, and
+    /// otherwise `None`.
     fn choose_what_to_wait_for(&mut self) -> io::Result<Option<Duration>> {
         let mut longest = self.has_receiving().then_some(LOOK);
         for (key, connection) in &mut self.connections {
@@ -293,28 +294,28 @@ impl Server {
         })
     }
 
-    /// Brings the emulated receive buffers up to date: asks every connection what its program has
-    /// read.
+    /// Brings the emulated receive buffers up to date: asks every connection how much its program
+    /// has read, and removes that.
     pub fn look(&mut self, kernel: &mut Kernel) {
         for frames in self.frames_mut() {
             frames.look(kernel);
         }
     }
 
-    /// Returns `true` if programs had read every frame of their emulated receive buffers at the
-    /// last [`look`](Self::look).
+    /// Returns `true` if every emulated receive buffer is empty: the programs had read every frame
+    /// at the last [`look`](Self::look). Returns `true` without any program, too.
     #[must_use]
     pub fn all_read(&self, kernel: &Kernel) -> bool {
         self.frames().all(|frames| !kernel.is_readable(frames.socket))
     }
 
-    /// Returns `true` if a program has so much unread that reading will wake the server.
+    /// Returns `true` if any program has so much unread that its reading will wake the server.
     #[must_use]
     pub(crate) fn has_enough_to_read(&self) -> bool {
         self.frames().any(Frames::has_enough)
     }
 
-    /// Returns `true` if any program has an emulated socket open.
+    /// Returns `true` if any program, by the launcher or at the path, has an emulated socket open.
     #[must_use]
     pub fn has_programs(&self) -> bool {
         self.frames().next().is_some()
@@ -343,8 +344,8 @@ impl Server {
         opened
     }
 
-    /// Forgets the program if it has no socket any more, so that its client of the kernel can go to
-    /// a later program.
+    /// Forgets the program with this process id if it has no socket any more, so that its client of
+    /// the kernel can go to a later program.
     fn forget_if_gone(&mut self, process_id: u32) {
         if !self.frames().any(|frames| frames.process_id == process_id)
             && let Some(client) = self.programs.remove(&process_id)
@@ -354,8 +355,8 @@ impl Server {
     }
 
     /// Takes the messages that programs have sent, and gives them to the kernel. Takes all that are
-    /// there, up to [`MOST_IN_A_ROW`] batches for each program, so that a socket that its program
-    /// has closed is closed before the program's next socket is bound.
+    /// there, up to [`MOST_IN_A_ROW`] batches from each connection, and sees the connection's end.
+    /// So a socket that its program has closed is closed before the program's next socket is bound.
     fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
         let mut keys = ready(&self.inputs)?;
         let silent = |connection: &Connection| matches!(connection, Connection::Frames(frames) if frames.waits_for == WaitsFor::Space);
@@ -441,7 +442,8 @@ impl Server {
     }
 
     /// Closes the emulated socket of a program that has closed its connection. Before that, tells
-    /// `observer` which packets are unread.
+    /// `observer` which packets the program has not read. `reset` says that the connection was
+    /// closed with frames unread.
     fn close(&mut self, kernel: &mut Kernel, key: u64, reset: bool, observer: &mut dyn Observer) {
         let Some(Connection::Frames(mut frames)) = self.connections.remove(&key) else {
             return;
@@ -461,8 +463,8 @@ impl Server {
         observer.carried_out(kernel);
     }
 
-    /// Sends notices of overruns and senders, and then puts frames on every connection as far as it
-    /// takes them (SOCK-4).
+    /// Sends notices of overruns and senders, and then puts frames on every connection, as many as
+    /// it takes now (SOCK-4).
     fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         self.give_notice(kernel, observer);
         let Self {
@@ -478,8 +480,9 @@ impl Server {
     }
 
     /// Sends the notices that are due: of an overrun, and of a new sender before its first frame. A
-    /// notice of a sender that can't be sent now stays due, and so does its frame. A socket that
-    /// the launcher gave gets no notices: datagrams of other senders than the kernel are discarded.
+    /// notice of a sender that can't be sent now stays due, and so does its frame; a notice of an
+    /// overrun may be lost. A socket that the launcher gave gets no notices: datagrams of other
+    /// senders than the kernel are discarded.
     fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         let mut due = Vec::new();
         for (key, connection) in &mut self.connections {
@@ -526,7 +529,8 @@ impl Server {
     }
 }
 
-/// Returns the keys of up to 64 descriptors of an epoll instance that are ready, without waiting.
+/// Returns the keys of up to 64 descriptors of an epoll instance that are ready now. Returns none
+/// if a signal interrupts the call.
 fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
     let mut room = [MaybeUninit::<epoll::Event>::uninit(); 64];
     match epoll::wait(epoll, &mut room, Some(&Timespec::default())) {
@@ -545,14 +549,15 @@ fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     Ok(all)
 }
 
-/// Returns `true` if the other end of a connection is closed.
+/// Returns `true` if the other end of a connection is closed, or the connection has an error.
 fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
     let mut descriptors = [PollFd::from_borrowed_fd(connection, PollFlags::empty())];
     poll(&mut descriptors, Some(&Timespec::default())).is_ok()
         && descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
-/// Returns the packets in the kernel's queues whose frames are in the socket's receive buffer.
+/// Returns the packets that are still queued and whose frames are in the socket's receive buffer,
+/// in the order of the frames.
 fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
     let protocol = kernel.netlink_protocol(socket);
     let abi = kernel.profile().abi;
@@ -563,8 +568,8 @@ fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
     waiting.filter_map(|(queue, id)| kernel.queued_in(queue, id)).collect()
 }
 
-/// Returns the packet whose frame the kernel's datagram is: its queue, and its id there. Returns
-/// `None` if the datagram is no packet's frame.
+/// Returns the queue and the id of the packet whose frame a datagram of the kernel is, for a socket
+/// of this netlink protocol. Returns `None` if the datagram is no packet's frame.
 fn queued_packet(protocol: i32, datagram: &[u8], abi: Abi) -> Option<(QueueId, PacketId)> {
     if let Some(family) = Family::from_netlink_protocol(protocol) {
         return match Message::parse(datagram, abi) {
@@ -577,8 +582,8 @@ fn queued_packet(protocol: i32, datagram: &[u8], abi: Abi) -> Option<(QueueId, P
 }
 
 impl AsFd for Server {
-    /// Returns a descriptor that is readable when a [`turn`](Server::turn) has something to do, for
-    /// a caller who waits for other things, too.
+    /// Returns a descriptor that is readable when a [`turn`](Server::turn) has messages, requests
+    /// or calls to take, for a caller who waits for other things, too.
     fn as_fd(&self) -> BorrowedFd<'_> {
         if let Some(all) = self.all.get() {
             return all.as_fd();

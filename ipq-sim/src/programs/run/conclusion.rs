@@ -14,31 +14,34 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 /// The exit status of a program that the dynamic loader could not load, and of a shell that did not
-/// find a command.
+/// find its command.
 const NOT_LOADED: i32 = 127;
 
 /// The way in which the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramEnd {
-    /// The program was started elsewhere, and may go on.
+    /// The run did not start the program, which may still be running.
     Elsewhere,
     /// The program ended by itself, with this status.
     ByItself(ExitStatus),
-    /// The program got SIGTERM, because the run was over, and ended with this status.
+    /// The program ended with this status after the run, which was over, had sent it SIGTERM.
     OnTerm(ExitStatus),
-    /// The program did not end after SIGTERM, and was killed.
+    /// The program did not end within some seconds after SIGTERM, and was killed.
     Killed,
 }
 
 /// The outcome of a run. Variants are ordered from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Every packet that was fed has a fate, and the program did not fail.
+    /// Every packet that could be fed was fed and has a fate, and the program did not fail. Refused
+    /// messages, a program that had to be killed, and a capture that ends within a record count as
+    /// success, too.
     Success,
-    /// No packet could be fed, or nobody listened to any packet. Nothing else went wrong.
+    /// No packet could be fed, or all packets were dropped because nobody listened to their queues.
+    /// Nothing else went wrong.
     NothingTried,
-    /// The program failed or did not decide on every packet, the run was interrupted, or the
-    /// capture is damaged.
+    /// The program failed, did not use a queue or did not decide on every packet, the caller
+    /// stopped the run, or the capture is damaged.
     Failure,
 }
 
@@ -47,19 +50,21 @@ pub enum Outcome {
 pub(super) struct Conduct {
     /// `true` if the program opened an emulated socket.
     pub(super) has_opened: bool,
-    /// The queues that the program was seen to listen to.
+    /// The queues that had a listener at some time: an owner or a peer, and a copy mode other than
+    /// NONE.
     pub(super) has_listened: BTreeSet<QueueId>,
-    /// The queues to which packets were fed while nobody listened.
+    /// The queues to which packets were fed although they had no listener, while another queue had
+    /// one.
     pub(super) deaf: BTreeSet<QueueId>,
     /// The kind of queues that the program used.
     pub(super) queues: Queues,
-    /// With `ip_queue`, the number of messages that set a copy mode, without those that were
-    /// refused. With nfnetlink, the number of times at which the program was found to listen to a
-    /// queue. 0 means that no copy mode was set.
+    /// With `ip_queue`, the number of messages that asked for a copy mode, without those that were
+    /// refused. With nfnetlink, the number of times at which a queue was found to have a copy mode
+    /// other than NONE. 0 means that no copy mode was set.
     pub(super) modes: u64,
-    /// The number of packets that were copied to the program.
+    /// The number of packet messages that were put on the program's connections, read or not.
     pub(super) handed: u64,
-    /// `true` if the program left packets in its receive buffer at the end.
+    /// `true` if the program had messages unread in a receive buffer when the run was over.
     pub(super) has_unread: bool,
 }
 
@@ -76,8 +81,8 @@ pub(super) enum Queues {
 }
 
 impl Conduct {
-    /// Notes that the kernel refused a message. If the message was to set a copy mode, it no longer
-    /// counts in `modes`.
+    /// Notes that the kernel refused a message. If the message was to set a copy mode of
+    /// `ip_queue`, it no longer counts in `modes`.
     pub(super) fn refused(&mut self, request: Request) {
         let is_mode = matches!(request, Request::Mode(_) | Request::Other(MessageType::Mode));
         self.modes -= u64::from(is_mode && self.modes > 0);
@@ -87,11 +92,11 @@ impl Conduct {
 /// The reason why a run was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
-    /// Every packet has a fate, or the program ended.
+    /// Every packet of the capture has a fate, or the program ended.
     Done,
-    /// Nothing happened for this time, the run's patience.
+    /// No packet got a verdict or its fate for this time, the run's patience.
     Patience(Duration),
-    /// The caller stopped the run, by the flag that [`Run::stop_when`](super::Run::stop_when) set.
+    /// The caller stopped the run, by the flag of [`Run::stop_when`](super::Run::stop_when).
     Stopped,
 }
 
@@ -101,53 +106,57 @@ pub(super) enum Over {
 pub enum Finding {
     /// The caller stopped the run before its end.
     Interrupted,
-    /// The program opened no emulated socket.
+    /// The program opened no emulated socket, and packets were left undecided or none was fed.
     NeverOpened,
     /// The program opened a socket of nfnetlink, and bound no queue.
     NeverBound,
-    /// The program opened a queue of `ip_queue` or bound one of nfnetlink, and set no copy mode.
+    /// The program opened a socket of `ip_queue` and set no copy mode, or bound a queue of
+    /// nfnetlink and set no mode other than NONE.
     NeverSetMode {
         /// `true` if the queue is one of nfnetlink, which has a number.
         numbered: bool,
     },
-    /// The kernel refused messages of the program: the number of refused messages, and the first
-    /// refusal.
+    /// The kernel refused messages of the program. The inner values are the number of refused
+    /// messages, and the first refusal.
     Refused(u64, Refusal),
-    /// The program got packets, and gave no verdict.
+    /// The program got packets, and gave no verdict that the kernel accepted.
     NoVerdict {
-        /// The number of packets that were copied to the program.
+        /// The number of packet messages that were put on the program's connections, read or not.
         given: u64,
         /// The time for which the run waited in vain for a verdict. `None` if the run ended for
         /// another reason.
         waited: Option<Duration>,
     },
-    /// The program stopped reading, and left packets in its receive buffer until the run's patience
-    /// ended.
+    /// The program stopped reading, and had messages unread in its receive buffer when the run's
+    /// patience ended.
     StoppedReading,
-    /// The program gave some verdicts, and then none until the run's patience ended.
+    /// Packets were left without a fate when the run's patience ended. The program had read all its
+    /// messages, and either had given a verdict or had got no packet.
     Slow {
         /// The number of packets that were fed and have a fate.
         decided: u64,
-        /// The number of packets that were left: fed and undecided, or not fed because the run had
-        /// ended.
+        /// The number of packets that were left: fed and still queued, or not fed because the run
+        /// had ended.
         waiting: u64,
-        /// The time for which nothing happened: the run's patience.
+        /// The time for which no packet got a verdict or its fate: the run's patience.
         waited: Duration,
     },
-    /// The program ended by itself before every packet had a verdict.
+    /// The program ended by itself before every packet had its fate. The inner value is how it
+    /// ended.
     EndedEarly(ProgramEnd),
-    /// The program ended with a status that means failure. Nothing else is known to have gone wrong
-    /// with its packets.
+    /// The program ended with a status that means failure, and [`EndedEarly`](Self::EndedEarly)
+    /// does not apply. An end by SIGTERM that the run sent means no failure.
     Failed(ProgramEnd),
-    /// The program did not end on SIGTERM, and was killed.
+    /// The program did not end after the run had sent SIGTERM, and was killed.
     Killed,
-    /// None of the capture's records was fed. The inner value is the number of records.
+    /// The whole capture was read, and none of its records was fed. The inner value is the number
+    /// of records.
     NothingFed(u64),
-    /// Every packet that was fed was dropped because nobody listened to its queue. The inner value
-    /// is a queue that the program never listened to; `None` if it had listened to all of them
-    /// before.
+    /// Every packet that was fed was dropped because its queue had no listener then, although the
+    /// program listened to some queue at some time. The inner value is one of these queues that the
+    /// program never listened to; `None` if there is none.
     Nobody(Option<QueueId>),
-    /// The capture is cut or damaged.
+    /// The capture ends within a record, or is damaged.
     Capture(CaptureEnd),
 }
 
@@ -165,8 +174,8 @@ impl Finding {
     }
 }
 
-/// Returns the findings about a run, each cause before its effects. `capture` is how the capture
-/// ended, and `None` if it was not read to its end.
+/// Returns the findings about a run, each cause before its effects; none if all went well.
+/// `capture` is how the capture ended, and `None` if it was not read to its end.
 pub(super) fn findings(
     summary: &Summary,
     conduct: &Conduct,
@@ -209,8 +218,9 @@ pub(super) fn findings(
     findings
 }
 
-/// Returns the reason why packets were not fed or not decided on. Returns `None` if there is no
-/// such reason, if the first refusal explains it, or if the program ended before.
+/// Returns the reason why packets were not fed or not decided on. `is_complete` says that none is
+/// left. Returns `None` if there is no such reason, if the first refusal explains it, or if the
+/// only reason is that the program ended.
 fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) -> Option<Finding> {
     let waited = match over {
         Over::Patience(patience) => Some(patience),
@@ -246,8 +256,8 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
 }
 
 impl ProgramEnd {
-    /// Returns the program's exit status. Returns `None` if the program was killed, or started
-    /// elsewhere.
+    /// Returns the program's exit status. Returns `None` if the run killed the program, or did not
+    /// start it.
     #[must_use]
     pub const fn status(self) -> Option<ExitStatus> {
         match self {

@@ -1,11 +1,11 @@
-//! Feeds packets at the right time, and follows them to their fates.
+//! Feeds the packets of a capture to the kernel, each at its time, and follows them to their fates.
 //!
-//! Unless a rate is given, as many packets are fed as the queue and the receive buffer have room
-//! for, so that none is lost. The program's messages alone decide which packets have entered when a
-//! message is carried out: the next packet enters right after a verdict that makes room for it,
-//! before the next message is carried out. If a listener closes its socket with packets unread,
-//! these packets count as not fed, and go to the next listener. So no packet's fate depends on how
-//! many packets were fed ahead.
+//! Unless a rate is given, as many packets are fed as their queue and the receive buffer have room
+//! for, so that none is lost for want of room. The program's messages alone decide which packets
+//! have entered when a message is carried out: the next packet enters right after a verdict that
+//! makes room for it, before the next message is carried out. If a listener closes its socket with
+//! packets unread, these packets count as not fed, and go to the next listener. So no packet's fate
+//! depends on how many packets were fed ahead.
 
 use super::capture::{Capture, NotFed, Packet};
 use super::conclusion::{Conduct, Queues};
@@ -26,12 +26,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The number of packets that are fed at a time with a rate other than [`Rate::AsRead`]. Then
-/// messages are moved between the program and the kernel again.
+/// The greatest number of records that are fed at a time with a rate other than [`Rate::AsRead`].
+/// After these, messages are moved between the program and the kernel.
 const BURST: usize = 32;
 
 /// The time for which a packet waits for a listener of its queue while only other queues have
-/// listeners.
+/// listeners. After it the packet is fed all the same.
 const OTHER_QUEUE: Duration = Duration::from_secs(1);
 
 /// The state of feeding a capture's packets to the kernel.
@@ -40,20 +40,21 @@ pub(super) struct Feeding<'a> {
     pub(super) capture: Capture,
     pub(super) outcomes: Outcomes,
     pub(super) conduct: Conduct,
-    /// The packets that have no fate yet, by their serials.
+    /// The packets that were fed and have no fate yet, by their serials.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    /// For each listening socket, the packets that were fed to the socket and that its program may
-    /// not have read.
+    /// For each listening socket, the packets whose frames went to the socket and that its program
+    /// may not have read.
     lanes: HashMap<SocketId, Lane, FixedState>,
-    /// The numbers of the records whose packets were fed and not read. They are fed again, before
-    /// the capture's next record.
+    /// The numbers of the records whose packets were fed, and were unread when their listener
+    /// closed. They are fed again, before the capture's next record.
     again: BTreeSet<u64>,
-    /// The time at which the first packet entered. `None` before.
+    /// The time at which the first packet was fed. `None` before.
     began: Option<Instant>,
-    /// The time of the last event of any packet: a verdict, a fate, or queueing again.
+    /// The time at which any packet last got a verdict or its fate or was queued again, or at which
+    /// the next record of the capture was last awaited. At first, the time at which the run began.
     pub(super) last_event: Instant,
-    /// The time since which nobody has listened to the next packet's queue. `None` if somebody
-    /// listens, or if no packet has waited.
+    /// The time at which the next packet was first held back because its queue has no listener.
+    /// `None` if it was not.
     waiting_since: Option<Instant>,
     /// The room for the kernel's events while they are noted. Empty at any other time, and kept for
     /// its memory.
@@ -63,23 +64,23 @@ pub(super) struct Feeding<'a> {
     /// The refusals of the program's messages that were handed to the program and are not noted
     /// yet.
     refusals: Vec<Refusal>,
-    /// `true` if the present kernel is the one for a program with a socket of nfnetlink. A run may
-    /// have another kernel for `ip_queue`.
+    /// `true` if the run has switched to the kernel for a program with a socket of nfnetlink.
+    /// `false` with the kernel with which the run began.
     is_numbered: bool,
     /// The numbers of the first and the last queue that the rules send packets to, if the rules
     /// were made from what the program listens to; otherwise `None`.
     followed: Option<(u16, u16)>,
-    /// `true` if a message may have changed which queues have listeners, and the listeners have not
-    /// been noted since.
+    /// `true` if a message or a closed socket may have changed which queues have listeners, and the
+    /// listeners have not been noted since.
     has_configured: bool,
 }
 
-/// The packets that were fed to one listening socket and that its program may not have read. All
-/// queues of the socket share its receive buffer, so their packets are read in one order.
+/// The packets whose frames went to one listening socket and that its program may not have read.
+/// All queues of the socket share its receive buffer, so their packets are read in one order.
 #[derive(Debug, Default)]
 struct Lane {
     window: Window,
-    /// `true` if packets may enter: the program has waited for its first packet, or the run does
+    /// `true` if packets may be fed: the program has waited for its first packet, or the run does
     /// not wait for that.
     has_begun: bool,
 }
@@ -100,12 +101,13 @@ struct Fed {
 /// The reason why no packet is fed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// The capture's next record has not been read yet, or there is none.
+    /// The capture's next record has not been read yet, or the capture has ended.
     NoRecord,
-    /// Nobody listens to the next packet's queue.
+    /// The next packet's queue has no listener; or no rule queues the packet, and no queue has a
+    /// listener.
     NoListener,
-    /// The program of this socket may not have read all its packets, or has not yet waited for its
-    /// first one.
+    /// The program of this socket may not have read all its packets, and there may be no room for
+    /// another. Or the program has not yet waited for its first one.
     Unsettled(SocketId),
     /// The next packet's queue is full.
     Full,
@@ -144,7 +146,7 @@ impl<'a> Feeding<'a> {
         self.again.is_empty() && self.capture.end().is_some()
     }
 
-    /// Returns `true` if a packet has entered the host.
+    /// Returns `true` if a packet of the capture has been fed.
     pub(super) fn has_fed(&self) -> bool {
         self.began.is_some()
     }
@@ -161,12 +163,13 @@ impl<'a> Feeding<'a> {
         self.followed
     }
 
-    /// Returns the number of records that have a fate, or can't be fed.
+    /// Returns the number of records whose packets have a fate, or that can't be fed.
     pub(super) fn done(&self) -> u64 {
         self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
     }
 
-    /// Notes that the program of this socket has read all its packets, and waits for more.
+    /// Notes that the program of this socket has read all its packets: empties the socket's window,
+    /// and lets its first packet be fed.
     pub(super) fn settle(&mut self, socket: SocketId) {
         if let Some(lane) = self.lanes.get_mut(&socket) {
             lane.has_begun = true;
@@ -174,8 +177,8 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Feeds the packets that may enter now, and returns the reason why no more may. With a rate
-    /// other than [`Rate::AsRead`], stops after [`BURST`] packets and returns `None`.
+    /// Feeds the packets that may be fed now, and returns the reason why no more may. With a rate
+    /// other than [`Rate::AsRead`], stops after [`BURST`] records and returns `None`.
     pub(super) fn feed(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<Option<Hold>> {
         let most = match self.run.rate {
             Rate::AsRead => usize::MAX,
@@ -191,8 +194,8 @@ impl<'a> Feeding<'a> {
         Ok(None)
     }
 
-    /// Feeds the next record, and notes the events that follow. A record without a packet is only
-    /// counted. `listener` is the socket that gets the packet's frame, if there is one.
+    /// Feeds the next record's packet, and notes the events that follow. A record without a packet
+    /// is only counted. `listener` is the socket that gets the packet's frame, if any does.
     fn feed_next(&mut self, kernel: &mut Kernel, listener: Option<SocketId>, watch: &mut dyn Watch) -> io::Result<()> {
         self.waiting_since = None;
         let index = match self.again.pop_first() {
@@ -261,8 +264,8 @@ impl<'a> Feeding<'a> {
             .map_or(Ok(Some(socket)), Err)
     }
 
-    /// Checks that a program has waited for its first packet, or that the run does not wait for
-    /// that. The error is the reason to wait.
+    /// Checks that any program has waited for its first packet, or that some queue has a listener
+    /// and the run does not wait for more. Otherwise fails with the reason to wait.
     fn has_any_begun(&mut self, kernel: &Kernel) -> Result<(), Hold> {
         if self.lanes.values().any(|lane| lane.has_begun) {
             return Ok(());
@@ -278,8 +281,8 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Returns the reason why a packet of `length` bytes may not be fed now to a queue that
-    /// `socket` listens to. Returns `None` if it may be fed.
+    /// Returns the reason why a packet of `length` bytes may not be fed now to `queue`, whose
+    /// listener is `socket`. Returns `None` if it may be fed.
     fn hold(&mut self, kernel: &Kernel, queue: QueueId, socket: SocketId, length: usize) -> Option<Hold> {
         let lane = self.lanes.entry(socket).or_default();
         lane.has_begun |= self.run.at_once;
@@ -301,8 +304,8 @@ impl<'a> Feeding<'a> {
         (!has_room).then_some(Hold::Unsettled(socket))
     }
 
-    /// Returns the number of packets that were fed to any socket and that its program may not have
-    /// read.
+    /// Returns the number of packets whose frames went to any socket and that its program may not
+    /// have read.
     fn in_flight(&self) -> usize {
         self.lanes.values().map(|lane| lane.window.len()).sum()
     }
@@ -320,8 +323,8 @@ impl<'a> Feeding<'a> {
         is_deaf
     }
 
-    /// Returns the time until the next packet enters at [`Rate::PerSecond`]. Returns 0 at any other
-    /// rate, and before the first packet.
+    /// Returns the time until the next record is due at [`Rate::PerSecond`]. Returns 0 if it is due
+    /// already, at any other rate, and before the first packet.
     pub(super) fn until_next_is_due(&self) -> Duration {
         let (Rate::PerSecond(rate), Some(began)) = (self.run.rate, self.began) else {
             return Duration::ZERO;
@@ -331,8 +334,10 @@ impl<'a> Feeding<'a> {
         due.saturating_sub(began.elapsed())
     }
 
-    /// Notes the refusals of messages, and the kernel's events of packets, since the last call.
-    /// Packets get their verdicts and fates, and leave their windows.
+    /// Notes the refusals of messages, and the kernel's events of packets, since the last call. A
+    /// packet with a verdict leaves its window with all packets before it, one that is queued again
+    /// enters the window of its new listener, and one with a fate is reported. A packet that was
+    /// unread when its listener closed is kept to be fed again.
     pub(super) fn note_events(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
         for refusal in std::mem::take(&mut self.refusals) {
             let packet = match refusal.request {
@@ -403,8 +408,9 @@ impl<'a> Feeding<'a> {
         self.outcomes.left(packet, fate, watch)
     }
 
-    /// Switches to the kernel for a program that opens a socket of this protocol, and returns that
-    /// kernel. Returns `None` if it is the present kernel already, or if the run has only one.
+    /// Switches to the kernel for a program that opens a socket of this netlink protocol, and
+    /// returns that kernel, newly built. Returns `None` if the run is at this kernel already, or
+    /// has only one.
     fn choose_kernel(&mut self, protocol: i32) -> Option<Kernel> {
         let numbered = protocol == NFNETLINK;
         if numbered == self.is_numbered {
@@ -419,7 +425,8 @@ impl<'a> Feeding<'a> {
 
     /// Notes which queues have listeners, and which sockets listen. At the first listener, takes
     /// `CAP_NET_ADMIN` away if the program is to have it only until then. Makes the rules send
-    /// packets to the queues that have listeners.
+    /// packets to the numbered queues that have listeners, if the run has no queue number and no
+    /// rules of its own.
     fn note_listeners(&mut self, kernel: &mut Kernel) {
         let queues: BTreeSet<QueueId> = kernel.listened_queues().collect();
         if !queues.is_empty() && self.run.net_admin == NetAdmin::UntilOpened {
@@ -441,9 +448,9 @@ impl<'a> Feeding<'a> {
         self.conduct.has_listened.extend(queues);
     }
 
-    /// Replaces the rules so that packets go to the first numbered queue that has a listener, and
-    /// to the queues after it that have listeners without a gap. Does nothing if the run has a
-    /// queue number or rules of its own.
+    /// Replaces the rules so that packets go to the lowest numbered queue in `queues`, and to those
+    /// whose numbers follow it without a gap. Does nothing if `queues` has no numbered queue, or if
+    /// the run has a queue number or rules of its own.
     fn follow(&mut self, kernel: &mut Kernel, queues: &BTreeSet<QueueId>) {
         if self.run.queue_number.is_some() || !self.run.rules.is_empty() {
             return;
@@ -471,9 +478,10 @@ impl<'a> Feeding<'a> {
         self.outcomes.sent_itself(packet, next, watch)
     }
 
-    /// Ends the feeding, and reports all records that are left. Packets in a queue count as still
-    /// queued. Packets that were not fed, also those of the rest of the capture, count as
-    /// [`NotFed::RunEnded`].
+    /// Ends the feeding, and reports the records that are left. Packets without a fate count as
+    /// still queued. Packets that were not fed count as [`NotFed::RunEnded`]. The rest of the
+    /// capture is read and reported, too, if the capture is a small regular file; otherwise the
+    /// rest is left out.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         for index in std::mem::take(&mut self.again) {
             self.outcomes.never_fed(index, NotFed::RunEnded, watch)?;
@@ -487,8 +495,8 @@ impl<'a> Feeding<'a> {
     }
 }
 
-/// The observer of the server's turn: feeds packets as the program's messages make room for them,
-/// and traces the messages.
+/// The observer of the server's turn. At [`Rate::AsRead`] it feeds packets as the program's
+/// messages make room for them. It notes what the messages do, and traces them for `watch`.
 pub(super) struct Turn<'t, 'r> {
     pub(super) feeding: &'t mut Feeding<'r>,
     pub(super) watch: &'t mut dyn Watch,
@@ -610,7 +618,7 @@ fn is_verdict(kind: MessageType) -> bool {
 }
 
 /// Returns the refusal that a frame to the program reports. Returns `None` if the frame is no error
-/// message, or acknowledges a request.
+/// message, acknowledges a request, or quotes no header.
 fn refusal(protocol: i32, frame: &[u8], abi: Abi) -> Option<Refusal> {
     match Message::parse(frame, abi) {
         Ok(Message::Error(error)) => Refusal::of(&error, protocol, abi),

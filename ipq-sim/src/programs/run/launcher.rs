@@ -12,10 +12,11 @@ use std::path::PathBuf;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Launcher {
     /// The launcher stops the program's calls for sockets by seccomp's user notification (Linux
-    /// 5.14) and gives it emulated ones. The program may be linked in any way.
+    /// 5.14), and answers those for queues with emulated sockets. The program may be linked in any
+    /// way.
     Seccomp,
-    /// An object that is loaded into the program makes the sockets. The program must use the C
-    /// library's functions, and be linked dynamically.
+    /// An object that is loaded into the program (`LD_PRELOAD`) makes the sockets. The program must
+    /// use the C library's functions, and be linked dynamically.
     Preload,
     /// The program has this project's libipq, which connects to the emulator that `IPQ_TRANSPORT`
     /// names.
@@ -23,7 +24,7 @@ pub enum Launcher {
 }
 
 impl Launcher {
-    /// All launchers. If none was asked for, seccomp is preferred.
+    /// All launchers: seccomp, preload and transport.
     pub const ALL: [Self; 3] = [Self::Seccomp, Self::Preload, Self::Transport];
 
     /// Returns the launcher's name on the command line.
@@ -37,13 +38,13 @@ impl Launcher {
     }
 }
 
-/// The launcher that was chosen for a run, and why. Its text is one line.
+/// The launcher that was chosen for a run, and why it is not seccomp. Its text is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The launcher that was chosen.
     pub launcher: Launcher,
-    /// The reason why the system does not allow seccomp. `None` if seccomp was chosen, or if a
-    /// launcher was asked for.
+    /// The reason why the system does not allow the launcher seccomp. `None` if seccomp was chosen,
+    /// or if the run asked for a launcher.
     pub instead: Option<String>,
     /// The object that [`Launcher::Preload`] loads into the program; `None` for another launcher.
     pub(super) object: Option<PathBuf>,
@@ -64,15 +65,16 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Returns the netlink protocols whose sockets a program never gets from this machine's kernel:
-/// those of `ip_queue` for IPv4 and for IPv6, and nfnetlink.
+/// Returns the netlink protocols whose sockets a launcher's filter keeps a program from getting
+/// from this machine's kernel: those of `ip_queue` for IPv4 and for IPv6, and nfnetlink.
 pub(super) fn protocols() -> Vec<u32> {
     let queues = Family::ALL.map(|family| u32::from(family.netlink_protocol()));
     queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
 }
 
-/// Returns the calls to watch in a run. With a rate other than [`Rate::AsRead`], packets can be
-/// lost: receive calls are then watched, too, to tell the program of an overrun (SOCK-4).
+/// Returns the calls of the program that the launcher seccomp watches: those for sockets of the
+/// [`protocols`]. With a rate other than [`Rate::AsRead`], receive calls are watched, too, since
+/// packets can be lost then, and the program is told of an overrun (SOCK-4).
 pub(super) fn watch(run: &Run) -> Watch {
     Watch {
         protocols: protocols(),
@@ -82,8 +84,10 @@ pub(super) fn watch(run: &Run) -> Watch {
 }
 
 /// Chooses the launcher of a run: the one that was asked for, otherwise seccomp where the system
-/// allows it. Without seccomp, chooses the preload if its object is known and the program does not
-/// have libipq, and otherwise the transport. Fails if the launcher that was asked for can't be had.
+/// allows it. Without seccomp, chooses the preload if its object was set and the program does not
+/// have libipq, and otherwise the transport. Fails if seccomp was asked for and the system does not
+/// allow it, if the preload was asked for without its object, or if the preload's program is linked
+/// statically.
 pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
     let seccomp = match run.launcher {
         None | Some(Launcher::Seccomp) => can_launch(&watch(run)),

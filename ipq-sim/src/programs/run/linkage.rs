@@ -1,5 +1,5 @@
-//! Reads from a program's file how it is linked to libipq, on which the choice of a launcher
-//! depends.
+//! Reads from a program's file how the program is linked, and to which libipq. The choice of a
+//! launcher depends on it.
 
 use elf::ElfBytes;
 use elf::abi::{DT_NEEDED, DT_STRTAB, PT_INTERP, PT_LOAD};
@@ -12,7 +12,8 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// The greatest number of bytes of a program's file that are read.
+/// The greatest number of bytes that are read of a program's file. The rest of a longer file is not
+/// looked at.
 const LONGEST: u64 = 1 << 30;
 
 /// What a program's file says about how it is linked.
@@ -21,15 +22,16 @@ pub(super) struct Linkage {
     /// `true` if the file names no dynamic loader, so that no object can be loaded into the
     /// program.
     pub(super) is_static: bool,
-    /// `true` if the program loads a `libipq.so`, or has this project's libipq linked in.
+    /// `true` if the file names a `libipq.so` to load, or has this project's libipq linked in.
     pub(super) has_libipq: bool,
     /// The size of the program's words; `None` if it is not known.
     pub(super) word: Option<WordSize>,
 }
 
 impl Linkage {
-    /// Reads the linkage of a program, found as the system finds it by its name. Returns the
-    /// default, without any facts, if the file can't be read or is no ELF file, such as a script.
+    /// Reads the linkage of a program from its file, which is looked for in `PATH` if `program` has
+    /// no slash. Returns the default, `false` and `None`, if the file can't be read or is no ELF
+    /// file, such as a script.
     pub(super) fn of(program: &OsStr) -> Self {
         let mut file = Vec::new();
         let read = File::open(found(program)).and_then(|program| program.take(LONGEST).read_to_end(&mut file));
@@ -50,8 +52,8 @@ impl Linkage {
     }
 }
 
-/// Returns the path at which the system finds a program: `program` itself if it has a slash,
-/// otherwise the first match in `PATH`. Returns `program` itself if nothing is found.
+/// Returns the path of a program's file: `program` itself if it has a slash, otherwise the first
+/// file of that name in the directories of `PATH`. Returns `program` itself if there is none.
 fn found(program: &OsStr) -> PathBuf {
     if program.as_bytes().contains(&b'/') {
         return program.into();
@@ -63,8 +65,9 @@ fn found(program: &OsStr) -> PathBuf {
         .unwrap_or_else(|| Path::new(program).to_owned())
 }
 
-/// Returns `true` if an object whose name begins with `libipq.so` is among those that a program
-/// loads. Returns `None` if the program states no objects.
+/// Returns `true` if an object whose name begins with `libipq.so` is among those that a program's
+/// file names to load. Returns `None` if the file has no dynamic section, or if the names can't be
+/// found in it.
 fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> {
     let dynamic = program.dynamic().ok()??;
     // The table of names is given by its address in memory, which the loaded segments turn into an
@@ -83,8 +86,8 @@ fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> 
     Some(needed.any(|entry| is_libipq(entry.d_val())))
 }
 
-/// Returns `true` if this project's libipq is linked in: only that contains the text
-/// `IPQ_TRANSPORT`.
+/// Returns `true` if the file contains the text `IPQ_TRANSPORT`, which is taken as the sign that
+/// this project's libipq is linked in.
 fn has_this_libipq(file: &[u8]) -> bool {
     memchr::memmem::find(file, b"IPQ_TRANSPORT").is_some()
 }

@@ -1,9 +1,9 @@
-//! Keeps the outcome of each packet, and reports it, in the capture's order.
+//! Keeps the outcome of each record of a capture, and reports it, in the capture's order.
 //!
-//! Packets get their fates in whichever order the program decides. A packet is reported once all
-//! packets before it have their outcomes, so that every run has the same output. Reports that are
-//! held back are bounded: above the bound, a packet without a fate lets those after it pass, and is
-//! reported when it gets its fate.
+//! Packets get their fates in whichever order the program decides. A record is reported once it and
+//! all records before it have their outcomes: a fate, or the reason why the record was not fed. So
+//! every run has the same output. Reports that are held back are bounded: above the bound, a packet
+//! without a fate lets those after it pass, and is reported when it gets its fate.
 
 use super::capture::{CaptureTime, NotFed, Packet, Record};
 use super::own::{OwnPacket, ip_packet};
@@ -18,15 +18,19 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The greatest number of reports on packets with a fate that are held back.
+/// The greatest number of reports on packets with a fate that are held back. One more lets packets
+/// without a fate be passed.
 const MOST_HELD: usize = 1 << 14;
-/// The greatest number of reports on records that were not fed that are held back.
+/// The greatest number of reports on records that were not fed that are held back. One more lets
+/// packets without a fate be passed.
 const MOST_NOT_FED: usize = 1 << 16;
 
-/// The greatest number of refused verdicts that are kept for one packet.
+/// The greatest number of refused verdicts that the report on one packet has. Later ones are left
+/// out.
 const MOST_REFUSALS: usize = 16;
 
-/// The greatest number of bytes that are held back in reports on packets with a fate.
+/// The greatest number of bytes that are held back in reports on packets with a fate. One more lets
+/// packets without a fate be passed.
 const MOST_BYTES: usize = 16 << 20;
 
 /// The report on one record of a capture.
@@ -34,27 +38,27 @@ const MOST_BYTES: usize = 16 << 20;
 pub struct PacketReport {
     /// The number of the record, counted from 0.
     pub index: u64,
-    /// The record in the capture.
+    /// The record: its time, and its packet or the reason why none was fed.
     pub record: Record,
-    /// The id by which the program named the packet in its last verdict, accepted or refused.
-    /// `None` if it gave none.
+    /// The packet id in the program's last verdict on the packet, accepted or refused. `None` if
+    /// the program gave none.
     pub packet_id: Option<PacketId>,
     /// The accepted verdicts on the packet, in order. There are several if the packet was queued
     /// again.
     pub verdicts: Vec<VerdictReport>,
-    /// The first 16 verdicts on the packet that the kernel refused, as far as the program got the
-    /// answers.
+    /// The verdicts on the packet that the kernel refused, as far as the program got the answers:
+    /// at most the first 16.
     pub refusals: Vec<Refusal>,
-    /// The packet's fate. `None` if the packet was not fed.
+    /// The packet's fate. `None` if the record has no packet, or if its packet was not fed.
     pub fate: Option<Fate>,
 }
 
 /// A verdict on a packet, which the kernel accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct VerdictReport {
-    /// What was decided: the verdict's value.
+    /// The verdict's value, such as ACCEPT.
     pub verdict: Verdict,
-    /// `true` if the verdict brought a replacement of the packet.
+    /// `true` if the verdict brought a replacement of the packet, even one too short to be used.
     pub replaced: bool,
     /// The mark that the verdict set; `None` if it set none.
     pub mark: Option<u32>,
@@ -63,8 +67,9 @@ pub struct VerdictReport {
 }
 
 impl PacketReport {
-    /// Returns the packet, or its fragments, with which it got through, delivered here or sent on.
-    /// Returns none if it did not get through.
+    /// Returns the bytes with which the packet got through: the packet that was delivered to this
+    /// host, or each packet that was sent, of which there are several after fragmentation. Returns
+    /// none if the packet did not get through.
     pub fn delivered(&self) -> impl Iterator<Item = &[u8]> {
         let (here, sent) = match &self.fate {
             Some(Fate::DeliveredHere(packet)) => (Some(&packet[..]), &[][..]),
@@ -74,8 +79,8 @@ impl PacketReport {
         here.into_iter().chain(sent.iter().map(|frame| &frame.packet()[..]))
     }
 
-    /// Returns the number of bytes that the report holds: of the packet as it was fed, and as it got
-    /// through.
+    /// Returns the number of bytes of packets that the report holds: of the packet as it was in the
+    /// capture, and as it got through.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let fed = self.record.packet.as_ref().map_or(0, |packet| packet.data.len());
@@ -122,7 +127,7 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Returns the number of records that have been added.
+    /// Returns the number of records that have been added so far.
     pub(super) fn records(&self) -> u64 {
         self.first + self.waiting.len() as u64
     }
@@ -132,7 +137,8 @@ impl Outcomes {
         self.undecided.len() as u64
     }
 
-    /// Adds a record to those that are held back, and returns its number.
+    /// Adds the capture's next record to those that are held back, and returns its number, counted
+    /// from 0.
     pub(super) fn add(&mut self, record: Record) -> u64 {
         let index = self.records();
         self.held_not_fed += usize::from(record.packet.is_err());
@@ -153,7 +159,8 @@ impl Outcomes {
         self.undecided.insert(serial, Undecided { index, entered });
     }
 
-    /// Notes that the packet of the record `index` could not be fed, for this reason.
+    /// Notes that the packet of the record `index` could not be fed, for this reason. Reports
+    /// nothing.
     pub(super) fn not_fed(&mut self, index: u64, reason: NotFed) {
         self.held_not_fed += 1;
         if let Some(packet) = self.packet(index) {
@@ -161,8 +168,8 @@ impl Outcomes {
         }
     }
 
-    /// Notes an accepted verdict in the report on its packet. Does nothing if the packet has its
-    /// fate already.
+    /// Notes a verdict that the kernel accepted in the report on its packet. Does nothing if the
+    /// packet has its fate already.
     pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, decided: Decided, now: Instant) {
         let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
             return;
@@ -185,7 +192,8 @@ impl Outcomes {
     }
 
     /// Counts a refused message, and keeps the first one for the summary. If the message was a
-    /// verdict on `packet`, notes it in the report on that packet.
+    /// verdict on `packet`, notes it in the report on that packet, unless the packet has its fate
+    /// already.
     pub(super) fn refused(&mut self, refusal: Refusal, packet: Option<(PacketSerial, PacketId)>) {
         self.summary.refused += 1;
         self.summary.first_refusal.get_or_insert(refusal);
@@ -199,13 +207,13 @@ impl Outcomes {
         }
     }
 
-    /// Returns a copy of the packet of the record `index`. Returns `None` if the record has none to
-    /// feed, or if it was reported.
+    /// Returns a copy of the packet of the record `index`. Returns `None` if the record has no
+    /// packet to feed, or if it was reported.
     pub(super) fn fed_packet(&mut self, index: u64) -> Option<Packet> {
         self.packet(index)?.record.packet.as_ref().ok().cloned()
     }
 
-    /// Returns `true` if a packet was fed and has neither a fate nor a verdict.
+    /// Returns `true` if a packet was fed and has neither a fate nor an accepted verdict.
     pub(super) fn is_unjudged(&mut self, serial: PacketSerial) -> bool {
         let index = self.undecided.get(&serial).map(|undecided| undecided.index);
         index
@@ -213,8 +221,8 @@ impl Outcomes {
             .is_some_and(|packet| packet.verdicts.is_empty())
     }
 
-    /// Notes that a packet counts as not fed. Returns the number of its record, so that it can be
-    /// fed again. Returns `None` if the packet has its fate already.
+    /// Notes that a packet that was fed counts as not fed. Returns the number of its record, so
+    /// that it can be fed again. Returns `None` if the packet has its fate already.
     pub(super) fn withdraw(&mut self, serial: PacketSerial) -> Option<u64> {
         self.undecided.remove(&serial).map(|undecided| undecided.index)
     }
@@ -230,7 +238,8 @@ impl Outcomes {
         self.tell_all(watch)
     }
 
-    /// Notes a packet's fate. Reports to `watch` all records that can be reported now.
+    /// Notes a packet's fate. Reports to `watch` all records that can be reported now. Does nothing
+    /// if the packet has its fate already.
     pub(super) fn left(&mut self, serial: PacketSerial, fate: Fate, watch: &mut dyn Watch) -> io::Result<()> {
         let Some(Undecided { index, .. }) = self.undecided.remove(&serial) else {
             return Ok(());
@@ -248,8 +257,8 @@ impl Outcomes {
         self.tell_all(watch)
     }
 
-    /// Reports to `watch` all records that can be reported now, in the capture's order. If too much
-    /// is held back, sets aside packets that have no fate.
+    /// Reports to `watch` all records that can be reported now, in the capture's order: up to the
+    /// first packet without a fate. If too much is held back, sets such packets aside and goes on.
     pub(super) fn tell_all(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         while let Some(packet) = self.waiting.front() {
             let has_outcome = packet.has_outcome();
@@ -293,7 +302,8 @@ impl Outcomes {
         watch.own_packet(packet)
     }
 
-    /// Reports to `watch` all records that are left. Packets without a fate count as still queued.
+    /// Reports to `watch` all records that are left. Packets that were fed and have no fate count
+    /// as still queued.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         let mut undecided: Vec<PacketSerial> = self.undecided.keys().copied().collect();
         undecided.sort_unstable();

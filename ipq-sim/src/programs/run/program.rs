@@ -18,13 +18,15 @@ use tempfile::TempDir;
 /// The time that a program has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// A program that was started. Dropping it kills the program's first process.
+/// A program that was started. Dropping it kills the program's first process, and waits for its
+/// end.
 pub(super) struct Program {
     child: Child,
-    /// `true` if the program was started under seccomp's filter, so that the end of all its
-    /// processes is noticed, and not only of the first.
+    /// `true` if the launcher seccomp started the program, so that the end of all its processes is
+    /// noticed, and not only of the first.
     launched: bool,
-    /// The directory of the emulator's socket. `None` under seccomp's filter, which needs no path.
+    /// The directory of the emulator's socket, which is removed with this. `None` with the launcher
+    /// seccomp, which needs no path.
     _directory: Option<TempDir>,
 }
 
@@ -38,7 +40,7 @@ impl Program {
         }
     }
 
-    /// Starts a program under seccomp's filter. Removes `IPQ_TRANSPORT` from its environment, by
+    /// Starts a program by the launcher seccomp. Removes `IPQ_TRANSPORT` from its environment, by
     /// which this project's libipq would connect elsewhere.
     fn launch(run: &Run, name: &OsStr) -> Result<(Self, Server), RunError> {
         let mut command = command(run, name);
@@ -82,8 +84,8 @@ impl Program {
         Ok((program, server))
     }
 
-    /// Returns `true` if no process of the program is left, and no socket. Without seccomp only the
-    /// program's first process is known.
+    /// Returns `true` if no process of the program is left, and no emulated socket is open. Without
+    /// the launcher seccomp only the program's first process is known.
     pub(super) fn has_ended(&mut self, server: &Server) -> bool {
         // The sockets close with the program, unless a child has inherited them. Looking for
         // sockets first saves a system call.
@@ -98,10 +100,10 @@ impl Program {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends the program, and returns how it ended. First waits up to the time `ending`, if given,
-    /// for the program to end by itself. Then sends SIGTERM to all known processes, and waits for
-    /// [`GRACE`]. Kills the processes that are left; without seccomp, the first process is killed
-    /// when this is dropped. Tells `observer` of what the program does meanwhile.
+    /// Ends the program, and returns how its first process ended. First waits up to the time
+    /// `ending`, if given, for the program to end by itself. Then sends SIGTERM to all known
+    /// processes of the program, and waits for [`GRACE`]. With the launcher seccomp kills the known
+    /// processes that are left; otherwise the first process is killed when this is dropped.
     pub(super) fn end(
         &mut self,
         server: &mut Server,
@@ -136,8 +138,8 @@ impl Program {
         by_itself.or(on_term).unwrap_or(ProgramEnd::Killed)
     }
 
-    /// Waits until the program has ended, at most for `time`. Meanwhile serves the program, since
-    /// its calls may wait for an answer.
+    /// Waits until all known processes of the program have ended, at most for `time`. Meanwhile
+    /// serves the program, since its calls may wait for an answer. Also returns if that fails.
     fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration, observer: &mut dyn Observer) {
         let began = Instant::now();
         while !self.processes_have_ended(server) && began.elapsed() < time {
@@ -156,9 +158,9 @@ fn signal(process: u32, signal: Signal) {
     }
 }
 
-/// Returns the command that starts the program, with its arguments and the library's directory.
-/// Standard input is empty if the capture is read from there. If the run is quiet, standard output
-/// goes to standard error.
+/// Returns the command that starts the program, with the run's arguments and library directory. The
+/// program's standard input is empty if the run reads the capture from its own. If the run is
+/// quiet, the program's standard output goes to standard error.
 fn command(run: &Run, name: &OsStr) -> Command {
     let mut command = Command::new(name);
     command.args(&run.arguments);
@@ -209,8 +211,8 @@ fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     Ok(link)
 }
 
-/// Returns a value for an environment variable that is a list: `value`, a colon, and what the
-/// variable holds now.
+/// Returns a value for an environment variable that is a list: `value`, and, if the variable is set
+/// and not empty, a colon and what the variable holds now.
 fn before_others(value: &Path, variable: &str) -> OsString {
     let mut list = value.as_os_str().to_owned();
     if let Some(others) = std::env::var_os(variable).filter(|others| !others.is_empty()) {

@@ -1,4 +1,5 @@
-//! Messages that the kernel refused, and the rules that they break.
+//! Messages of a program that the kernel refused, and the requirements of the protocol that they
+//! break.
 
 mod numbered;
 
@@ -15,25 +16,27 @@ use std::fmt;
 pub struct Refusal {
     /// The request that was refused.
     pub request: Request,
-    /// The error number with which the kernel answered.
+    /// The positive error number with which the kernel answered.
     pub errno: Errno,
-    /// The requirement that the message breaks; `None` if none explains the answer.
+    /// The requirement that the message breaks, as far as the answer shows; `None` if none explains
+    /// the answer.
     pub requirement: Option<Requirement>,
 }
 
 /// What a refused message asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A message that sets the copy mode.
+    /// A message that sets the copy mode of a queue of `ip_queue`.
     Mode(CopyMode),
-    /// A verdict on one packet, in this queue.
+    /// A verdict on one packet: the queue, the verdict, and the packet's id.
     Verdict(QueueId, Verdict, PacketId),
-    /// A verdict on all packets up to this id in the nfnetlink queue of this number.
+    /// A verdict on several packets: the number of the nfnetlink queue, the verdict, and the id up
+    /// to which it holds.
     Batch(u16, Verdict, PacketId),
-    /// Binds, unbinds or sets up the nfnetlink queue of this number.
+    /// A message that binds, unbinds or sets up the nfnetlink queue of this number.
     Setting(u16, Setting),
-    /// Anything else, or a message that is too short to tell. The inner value is the message's
-    /// type.
+    /// Anything else, or a message of which too little is there or quoted to tell. The inner value
+    /// is the message's type.
     Other(MessageType),
 }
 
@@ -51,8 +54,8 @@ const fn requirement(id: &'static str, says: &'static str) -> Requirement {
 }
 
 impl Refusal {
-    /// Returns the refusal in an error message on a socket of this netlink protocol. Returns `None`
-    /// if the message is an acknowledgement, or quotes no header.
+    /// Returns the refusal that an error message reports to a socket of this netlink protocol.
+    /// Returns `None` if the error message is an acknowledgement, or quotes no header.
     pub(super) fn of(error: &ErrorMessage<'_>, protocol: i32, abi: Abi) -> Option<Self> {
         if error.is_acknowledgement() {
             return None;
@@ -91,8 +94,8 @@ fn request(header: &Header, body: &[u8], protocol: i32, abi: Abi) -> Request {
     parsed.unwrap_or(Request::Other(header.message_type))
 }
 
-/// Returns the requirement of `ip_queue` by which a kernel refuses a message with this error.
-/// Returns `None` if none explains it.
+/// Returns the requirement of `ip_queue` by which a kernel refuses a message with this header and
+/// this error. Returns `None` if none explains the error.
 fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     Some(match errno {
         Errno::EPERM => requirement("MSG-5", "the program needs CAP_NET_ADMIN whenever it sends a message"),
@@ -104,8 +107,9 @@ fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     })
 }
 
-/// Returns the requirement by which a kernel answers a message with EINVAL: the first that the
-/// message breaks, in the order of the kernel's checks.
+/// Returns the requirement of `ip_queue` by which a kernel answers a message with EINVAL: the first
+/// that the message breaks, in the order of the kernel's checks. If the header breaks none, the
+/// message's value is the reason.
 fn invalid(header: &Header, abi: Abi) -> Requirement {
     let objection = Cell::new(None);
     let bytes = header.write(abi);

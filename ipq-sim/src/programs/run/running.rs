@@ -1,4 +1,5 @@
-//! Carries out a run: feeds packets as the program reads them, until there is nothing more to do.
+//! Carries out a run: feeds packets, and serves the program, until the run is over. Then ends the
+//! program and makes the report.
 
 use super::capture::Capture;
 use super::conclusion::{self, Over, ProgramEnd, Queues};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 /// The longest wait of a turn: the run checks at least this often whether the program has ended.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The first pause before the run checks again whether a program that has read everything waits.
+/// The first pause before the run checks again whether the program has read everything and waits.
 /// Each further pause is twice as long as the one before, up to 128 times this one.
 const SOON: Duration = Duration::from_micros(50);
 
@@ -35,11 +36,11 @@ pub(super) struct Running<'a> {
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
-    /// The checks of a program that has read everything and does not wait yet. `None` if the last
-    /// check found otherwise.
+    /// The checks since the program has read everything and does not wait yet, or since every
+    /// packet has a fate. `None` if the last check found otherwise.
     unsettled: Option<Looks>,
-    /// The checks of a program that has only a little left to read. `None` if the last check found
-    /// otherwise.
+    /// The checks since the program has only a little left to read. `None` if the program had read
+    /// everything at the last check.
     unread: Option<Looks>,
 }
 
@@ -52,8 +53,9 @@ struct Looks {
 }
 
 impl Looks {
-    /// Counts a check, and returns the time until the next one. Begins a new series if anything has
-    /// happened to a packet since the first check.
+    /// Counts a check, and returns the time until the next one. Begins a new series if there is
+    /// none, or if anything has happened to a packet since the first check, by the time
+    /// `last_event`.
     fn again(looks: &mut Option<Self>, last_event: Instant) -> Duration {
         *looks = looks.filter(|looks| looks.since >= last_event);
         let looks = looks.get_or_insert_with(|| Self {
@@ -125,8 +127,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Moves messages between the program and the kernel, and notes their effects on packets. Waits
-    /// for messages at most for `wait`.
+    /// Moves messages between the program and the kernel, and notes their effects on packets. If
+    /// there is nothing to move, waits at most for `wait`.
     fn turn(&mut self, wait: Duration, watch: &mut dyn Watch) -> Result<(), RunError> {
         let mut turn = Turn {
             feeding: &mut self.feeding,
@@ -149,8 +151,9 @@ impl<'a> Running<'a> {
             .map_err(RunError::Watch)
     }
 
-    /// Feeds the packets that may enter now. Returns the longest time to wait for messages before
-    /// the next try.
+    /// Feeds the packets that may be fed now. Returns the longest time to wait for messages before
+    /// the next try. Waits itself for the capture's next record, at most for [`TICK`], if only that
+    /// is missing.
     fn feed(&mut self, watch: &mut dyn Watch) -> Result<Duration, RunError> {
         if self.run.rate != Rate::AsRead {
             // At a rate, a packet is lost if the program has not read enough, so the receive
@@ -180,9 +183,9 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Empties the window of this socket if its program has read everything and waits, or has gone
-    /// on running for [`BUSY`] after that. Returns `None` if so, and otherwise the time after which
-    /// to check again.
+    /// Empties the window of this socket if all programs have read everything and this socket's
+    /// program waits, or has gone on running for [`BUSY`] after that. Returns `None` if so, and
+    /// otherwise the time after which to check again.
     fn settle(&mut self, socket: SocketId) -> Option<Duration> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {
@@ -205,14 +208,15 @@ impl<'a> Running<'a> {
         Some(Looks::again(&mut self.unsettled, self.feeding.last_event))
     }
 
-    /// Returns `true` if the program has read everything and has still run for [`BUSY`] since.
+    /// Returns `true` if the program goes on running although it had read everything more than
+    /// [`BUSY`] ago, by the time of the first check in `unsettled`.
     fn has_been_busy(&self) -> bool {
         self.unsettled.is_some_and(|looks| looks.since.elapsed() > BUSY)
     }
 
     /// Returns `true` if the program has nothing more to say, now that every packet has a fate: it
-    /// waits for more packets, has run for [`BUSY`] since, has closed its sockets, or was started
-    /// elsewhere.
+    /// has read everything and waits, has gone on running for [`BUSY`], has closed its sockets, or
+    /// was started elsewhere.
     fn is_at_rest(&mut self) -> bool {
         self.server.look(&mut self.kernel);
         if self.program.is_none() || !self.server.has_programs() {
@@ -227,8 +231,8 @@ impl<'a> Running<'a> {
         has_read && waits || self.has_been_busy()
     }
 
-    /// Waits until the capture has another record, the server has something to do, or [`TICK`] has
-    /// passed.
+    /// Waits until the capture has another record or its end, the server has something to do, or
+    /// [`TICK`] has passed.
     fn await_record(&self) -> Result<(), RunError> {
         let both = [self.server.as_fd(), self.feeding.capture.as_fd()];
         let mut both = both.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
@@ -238,7 +242,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Ends the program and the feeding, and returns the report.
+    /// Ends the program and the feeding, reports the records that are left to `watch`, and returns
+    /// the report on the run.
     pub(super) fn end(mut self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         self.server.look(&mut self.kernel);
         let conduct = &mut self.feeding.conduct;

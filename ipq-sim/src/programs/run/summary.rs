@@ -18,10 +18,10 @@ pub struct Report {
     /// The run in numbers.
     pub summary: Summary,
     /// The kernel for nfnetlink, if the run switched to it because the program opened a socket of
-    /// nfnetlink. `None` if the program got the kernel that the run began with.
+    /// nfnetlink. `None` if the run stayed at the kernel with which it began.
     pub kernel: Option<ChosenKernel>,
-    /// What went wrong in the run or is worth knowing, each cause before its effects. Empty if all
-    /// went well.
+    /// What went wrong in the run or is worth knowing about it, each cause before its effects.
+    /// Empty if all went well.
     pub findings: Vec<Finding>,
     /// The way in which the program ended.
     pub program: ProgramEnd,
@@ -44,8 +44,9 @@ impl Report {
 pub struct ChosenKernel {
     /// The name of the kernel's profile.
     pub profile: &'static str,
-    /// The numbers of the first and the last queue that packets were sent to, if the rules were
-    /// made from what the program listened to; otherwise `None`.
+    /// The numbers of the first and the last queue that packets were sent to at the end, if the run
+    /// followed the queues that the program listened to. `None` if the run had a queue number or
+    /// rules of its own, or if the program listened to no queue.
     pub queues: Option<(u16, u16)>,
 }
 
@@ -67,31 +68,32 @@ impl fmt::Display for ChosenKernel {
     }
 }
 
-/// A run in numbers. `records` is the sum of `not_fed` and [`fed`](Self::fed), which is the sum of
-/// `accepted`, `dropped` and `still_queued`.
+/// A run in numbers. The sum of all `not_fed`, `accepted`, all `dropped` and `still_queued` is
+/// `records`.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// The number of records of the capture that were read.
+    /// The number of records of the capture that were read: fed or not fed for a reason.
     pub records: u64,
     /// `true` if the run ended before the whole capture was read. The records that were not read
-    /// are not counted.
+    /// are counted nowhere.
     pub is_read_in_part: bool,
     /// The number of records that were not fed, by reason.
     pub not_fed: BTreeMap<NotFed, u64>,
     /// The number of packets that got through: delivered here or sent on.
     pub accepted: u64,
-    /// The number of packets with a verdict that brought a replacement, whatever their fate.
+    /// The number of packets with an accepted verdict that brought a replacement, whatever the
+    /// packets' fates.
     pub replaced: u64,
     /// The number of packets that were dropped, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
-    /// The number of packets that were still in a queue when the run ended.
+    /// The number of packets that were fed and had no fate when the run ended.
     pub still_queued: u64,
     /// The number of the program's messages that the kernel refused, as far as the program got the
     /// answers.
     pub refused: u64,
-    /// The first refusal of a message of the program. `None` if there was none.
+    /// The first refusal that was counted in `refused`. `None` if there was none.
     pub first_refusal: Option<Refusal>,
-    /// The number of overruns (ENOBUFS) that the program was told of.
+    /// The number of overruns of a receive buffer that the program was told of (ENOBUFS).
     pub overruns: u64,
     /// The number of IP packets that the program sent by raw sockets of its own.
     pub own: u64,
@@ -102,8 +104,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Counts a record by its fate or the reason why it was not fed, and adds the times of its
-    /// verdicts.
+    /// Counts a record by its packet's fate or the reason why it was not fed. Adds the times of the
+    /// packet's accepted verdicts.
     pub(super) fn count(&mut self, packet: &PacketReport) {
         self.records += 1;
         match (&packet.fate, &packet.record.packet) {
@@ -132,7 +134,8 @@ impl Summary {
         self.own + self.own_not_ip
     }
 
-    /// Returns the number of packets that were fed.
+    /// Returns the number of packets that were fed: the sum of `accepted`, all `dropped` and
+    /// `still_queued`.
     #[must_use]
     pub fn fed(&self) -> u64 {
         self.accepted + self.still_queued + self.dropped.values().sum::<u64>()
@@ -145,14 +148,15 @@ impl Summary {
         self.still_queued + self.not_fed.get(&NotFed::RunEnded).copied().unwrap_or(0)
     }
 
-    /// Returns the number of verdicts that the kernel accepted.
+    /// Returns the number of verdicts that the kernel accepted. There may be several on one packet.
     #[must_use]
     pub fn verdicts(&self) -> u64 {
         self.times.0.as_ref().map_or(0, Histogram::len)
     }
 
-    /// Returns the time within which `percent` % of the verdicts were given, to three significant
-    /// digits. Returns `None` if there was no verdict.
+    /// Returns the time between a packet's entry and its verdict that `percent` % of the accepted
+    /// verdicts did not exceed, to three significant digits. Returns `None` if there was no
+    /// verdict. A time of more than an hour counts as an hour.
     #[must_use]
     pub fn percentile(&self, percent: u8) -> Option<Duration> {
         self.times.percentile(percent)
@@ -197,8 +201,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A histogram of the times of verdicts in nanoseconds, to three digits and up to an hour. It takes
-/// no more memory for many verdicts than for few.
+/// A histogram of the times of verdicts in nanoseconds, to three significant digits. A time of more
+/// than an hour counts as an hour. It takes no more memory for many verdicts than for few.
 #[derive(Clone)]
 pub(super) struct Times(Option<Histogram<u64>>);
 

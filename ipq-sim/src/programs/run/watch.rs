@@ -4,12 +4,12 @@ use super::outcome::PacketReport;
 use super::own::OwnPacket;
 use std::io;
 
-/// Follows a run. An error that a method returns ends the run.
+/// Follows a run: the run calls these methods. An error that a method returns ends the run.
 pub trait Watch {
-    /// Called when a record of the capture has its fate, or can't be fed. Records come in the
-    /// capture's order, with one exception. A packet without a fate lets later records come first
-    /// once more than 16,384 packets with a fate, more than 16 MiB of such packets, or more than
-    /// 65,536 records that can't be fed are held back behind it.
+    /// Called once for each record of the capture, when its packet has its fate or is known not to
+    /// be fed. Records come in the capture's order, with one exception. A packet without a fate
+    /// lets later records come first once more than 16,384 packets with a fate, more than 16 MiB of
+    /// such packets, or more than 65,536 records that can't be fed are held back behind it.
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())
@@ -27,35 +27,35 @@ pub trait Watch {
         false
     }
 
-    /// Called for each netlink message between a program and the kernel, if
+    /// Called for each netlink datagram between a program and the kernel, if
     /// [`traces`](Self::traces) returns `true`.
     fn message(&mut self, message: TracedMessage<'_>) -> io::Result<()> {
         let _ = message;
         Ok(())
     }
 
-    /// Called many times a second, with the progress of the run.
+    /// Called many times a second, with the progress of the run so far.
     fn progress(&mut self, progress: Progress) -> io::Result<()> {
         let _ = progress;
         Ok(())
     }
 }
 
-/// A netlink message between a program and the kernel.
+/// A netlink datagram between a program and the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct TracedMessage<'a> {
     /// The netlink protocol of the program's socket.
     pub protocol: i32,
-    /// `true` if the message goes to the kernel, `false` if it goes to the program.
+    /// `true` if the datagram goes to the kernel, `false` if it goes to the program.
     pub to_kernel: bool,
-    /// The bytes of the message, in parts that follow one another.
+    /// The bytes of the datagram, in parts that follow one another. Some of the parts may be empty.
     pub parts: [&'a [u8]; 3],
 }
 
 /// How far a run has come, in records and in bytes of the capture.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// The number of records of the capture that have a fate, or can't be fed.
+    /// The number of records of the capture whose packets have a fate, or that can't be fed.
     pub done: u64,
     /// The number of bytes of the capture's file that have been read, before decompression.
     pub bytes_read: u64,
@@ -64,7 +64,7 @@ pub struct Progress {
 /// Ignores everything that is reported.
 impl Watch for () {}
 
-/// Keeps the report on each packet.
+/// Keeps the report on each record, in the order in which they come.
 impl Watch for Vec<PacketReport> {
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         self.push(packet);

@@ -1,10 +1,10 @@
-//! The window: the packets that were fed to one listening socket and that its program may not have
-//! read.
+//! The window: the packets whose frames went to one listening socket and that its program may not
+//! have read.
 //!
 //! The window limits how many packets may be fed. A packet leaves the window when that packet or a
-//! later one gets a verdict, since programs read in order, or when the program has read everything
-//! and waits. Both depend on what the program does, and not on when the emulator looks, so that
-//! every run feeds packets at the same points.
+//! later one gets a verdict, since programs read in order, when the packet gets its fate, or when
+//! the program has read everything and waits. All of these depend on what the program does, and not
+//! on when the emulator looks, so that every run feeds packets at the same points.
 
 use crate::books::PacketSerial;
 use std::collections::VecDeque;
@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(u64);
 
-/// The packets of one listening socket that may be unread, oldest first. See the [module](self).
+/// The packets of one listening socket that may be unread, oldest first, with the weights of their
+/// frames. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Window {
     unsettled: VecDeque<Entry>,
@@ -31,7 +32,8 @@ struct Entry {
 }
 
 impl Window {
-    /// Adds a packet that was queued, with the weight of its frame. Returns the packet's place.
+    /// Adds a packet that was queued, behind all others, with the weight of its frame in bytes.
+    /// Returns the packet's place.
     pub(super) fn push(&mut self, packet: PacketSerial, weight: usize) -> Place {
         let place = Place(self.next);
         self.next += 1;
@@ -40,7 +42,8 @@ impl Window {
         place
     }
 
-    /// Removes the packet at `place` and all packets before it, which were read.
+    /// Removes the packet at `place`, if it is still in the window, and all packets before it: they
+    /// were read.
     pub(super) fn settle(&mut self, place: Place) {
         while let Some(entry) = self.unsettled.front().filter(|entry| entry.place <= place) {
             self.weight -= entry.weight;
@@ -67,7 +70,7 @@ impl Window {
         self.unsettled.len()
     }
 
-    /// Returns the sum of the weights of the packets' frames in the receive buffer, in bytes.
+    /// Returns the sum of the weights of the frames of all packets in the window, in bytes.
     pub(super) const fn weight(&self) -> usize {
         self.weight
     }

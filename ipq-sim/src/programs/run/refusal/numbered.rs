@@ -8,8 +8,8 @@ use ipq_core::wire::{Header, MessageType};
 use ipq_core::{CopyMode, Errno, PacketId, Verdict};
 use std::fmt;
 
-/// A change of a numbered queue that a message asks for. If it asks for several, the first in the
-/// order of these variants.
+/// A change of a numbered queue that a message asks for. If the message asks for several, this is
+/// the first in the order of these variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// The message binds the queue.
@@ -18,7 +18,8 @@ pub enum Setting {
     Unbind,
     /// The message sets the queue's copy mode.
     Mode(CopyMode),
-    /// The message sets the queue's flags, such as fail-open, to these bits.
+    /// The message sets those of the queue's flags, such as fail-open, that its mask names. The
+    /// inner value is the flags, without the mask.
     Flags(u32),
     /// The message sets the queue's maximum length, in packets.
     MaximumLength(u32),
@@ -36,8 +37,9 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Returns what a message asks for that an answer quotes. If only its header is quoted, returns
-/// [`Request::Other`].
+/// Returns what the message that an answer quotes asks for. Returns [`Request::Other`] if the
+/// quoted part has only the header, if a verdict lacks its own header, or if the message is no
+/// verdict, binding or setting.
 pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     let other = Request::Other(header.message_type);
     let Some([high, low]) = message.get(Header::BYTES + 2..).and_then(<[u8]>::first_chunk) else {
@@ -57,8 +59,8 @@ pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     asked.unwrap_or(other)
 }
 
-/// Returns the first `N` bytes of the attribute of that `kind` in a message that ends at `end`.
-/// Returns `None` if the attribute is absent or shorter.
+/// Returns the first `N` bytes of the first attribute of that `kind` in a message that ends at
+/// `end`. Returns `None` if there is no such attribute, or if it is shorter.
 fn found<const N: usize>(message: &[u8], end: usize, kind: u16) -> Option<[u8; N]> {
     let mut attributes = Attributes::new(message, HEADER_BYTES.min(end), end).map_while(Result::ok);
     let content = attributes.find(|attribute| attribute.kind == kind)?.content;
@@ -87,8 +89,8 @@ fn setting(message: &[u8], end: usize) -> Option<Setting> {
         .or_else(|| number(attribute::CONFIG_MAX_LENGTH).map(Setting::MaximumLength))
 }
 
-/// Returns the requirement of nfnetlink by which a kernel refuses a request with this error.
-/// Returns `None` if none explains it.
+/// Returns the requirement of nfnetlink by which a kernel refuses a request of this type with this
+/// error. Returns `None` if none explains the error.
 pub(super) fn broken(asked: &Request, message_type: MessageType, errno: Errno) -> Option<Requirement> {
     let decides = matches!(
         message_type.to_wire(),
