@@ -40,14 +40,15 @@ pub struct Profile {
     pub weight: Weight,
     /// The receive buffer of a new socket, in bytes as `SO_RCVBUF` reads it.
     pub receive_buffer: u32,
-    /// The largest request for a receive buffer (`SO_RCVBUF`), in bytes. Twice the request is
-    /// granted. A larger request is granted twice this limit.
+    /// The greatest request for a receive buffer (`SO_RCVBUF`) that is granted in full, in bytes:
+    /// twice the request is granted. A greater request is granted only twice this limit.
     pub receive_buffer_limit: u32,
     /// The least receive buffer that is granted, in bytes, however little was asked for.
     pub receive_buffer_least: u32,
     /// The send buffer of a new socket, in bytes. The longest datagram that can be sent has 32
-    /// bytes less (SOCK-9). This is also the largest request for a send buffer (`SO_SNDBUF`): twice
-    /// the request is granted, and a larger request is granted twice this limit.
+    /// bytes less (SOCK-9). It is also the greatest request for a send buffer (`SO_SNDBUF`) that is
+    /// granted in full: twice the request is granted. A greater request is granted only twice this
+    /// size.
     pub send_buffer: u32,
     /// The maximum length of each queue of `ip_queue`, in packets, unless the sysctl says otherwise
     /// (PKT-2). Numbered queues of nfnetlink do not use it.
@@ -70,8 +71,8 @@ pub enum Provenance {
     /// The rules and figures were measured on the kernel itself.
     Measured,
     /// The rules and figures were read in the kernel's sources, and never compared with a running
-    /// kernel. Figures that depend on how a kernel was built are those of the nearest kernel that
-    /// was measured.
+    /// kernel. Figures that depend on how a kernel was built, such as the addresses of queue
+    /// entries, may differ from those of a running kernel.
     Read,
 }
 
@@ -101,7 +102,7 @@ pub enum Weight {
     },
     /// The weight is the datagram's length, rounded up to a multiple of `to`, plus `base`.
     RoundedUp {
-        /// The number of bytes to whose multiple the datagram's length is rounded up.
+        /// The number of bytes to a multiple of which the datagram's length is rounded up.
         to: usize,
         /// The number of bytes that each datagram weighs beside its own.
         base: usize,

@@ -115,8 +115,8 @@ pub struct Run {
     raw_sockets: bool,
     quiet: bool,
     profile: Profile,
-    /// The kernel that replaces `profile` if the program opens a socket of nfnetlink or a rule
-    /// names a queue by its number. `None` if every program gets `profile`.
+    /// The kernel that takes the place of `profile` if the program opens a socket of nfnetlink or a
+    /// rule names a queue by its number. `None` if every program gets `profile`.
     numbered: Option<Profile>,
     /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the queues
     /// that the program listens to. With at least one of the `rules`, the rules alone decide.
@@ -485,8 +485,9 @@ impl Run {
         }
     }
 
-    /// Sets the kernel that is emulated for a program that opens a socket of `ip_queue`. The kernel
-    /// for nfnetlink stays.
+    /// Sets the kernel that is emulated for a program that opens a socket of `ip_queue`. Unlike
+    /// [`profile`](Self::profile), leaves the kernel for a program that opens a socket of nfnetlink
+    /// as it is.
     #[must_use]
     pub fn ip_queue_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
@@ -626,7 +627,8 @@ pub fn read_capture(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record
 
 /// Builds a kernel with the devices `eth0` and `eth1` and the machine's clock. Its rules queue
 /// every packet of both families at `hook`, on a kernel with numbered queues to queue 0. It keeps a
-/// journal, and no other record of the packets' fates. Fails if the kernel has no such hook.
+/// journal, and no other record of the packets' fates. Fails if the kernel has no rules at this
+/// hook.
 pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
     let device = |name, number: u8| {
         Device::ethernet(name, [2, 0, 0, 0, 0, number])

@@ -58,8 +58,8 @@ const MOST_CONNECTIONS: usize = 1024;
 /// connection's are.
 const MOST_IN_A_ROW: usize = 32;
 
-/// The length, in bytes, of the longest datagram that is taken from a program, or copied to a
-/// program by a call that the server carries out for it.
+/// The length, in bytes, of the longest datagram that is taken from a program, or that is copied to
+/// a program by a receive call that the server carries out for it.
 const LONGEST: usize = 1 << 18;
 
 /// The longest wait of a turn while a frame of another sender than the frames before it waits until
@@ -114,7 +114,7 @@ struct Place {
 
 #[derive(Debug)]
 enum Connection {
-    /// A connection at the path that has not sent its request yet.
+    /// A connection that a program made at the path, and on which no request has come yet.
     New(OwnedFd),
     /// The connection of an emulated socket of a program, which carries frames.
     Frames(Frames),

@@ -152,9 +152,9 @@ pub enum Finding {
     /// The whole capture was read, and none of its records was fed. The inner value is the number
     /// of records.
     NothingFed(u64),
-    /// Every packet that was fed was dropped because its queue had no listener then, although the
-    /// program listened to some queue at some time. The inner value is one of these queues that the
-    /// program never listened to; `None` if there is none.
+    /// Every packet that was fed was dropped because its queue had no listener at that time,
+    /// although the program listened to some queue at some time. The inner value is one of the
+    /// packets' queues, to which the program never listened; `None` if there is no such queue.
     Nobody(Option<QueueId>),
     /// The capture ends within a record, or is damaged.
     Capture(CaptureEnd),
@@ -218,9 +218,9 @@ pub(super) fn findings(
     findings
 }
 
-/// Returns the reason why packets were not fed or not decided on. `is_complete` says that none is
-/// left. Returns `None` if there is no such reason, if the first refusal explains it, or if the
-/// only reason is that the program ended.
+/// Returns the reason why packets were not fed or not decided on. `is_complete` is `true` if no
+/// packet was left. Returns `None` if there is no such reason, if the first refusal explains it, or
+/// if the only reason is that the program ended.
 fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) -> Option<Finding> {
     let waited = match over {
         Over::Patience(patience) => Some(patience),

@@ -94,7 +94,8 @@ struct Fed {
     place: Option<(SocketId, Place)>,
     /// The weight of the packet's frame in the receive buffer, in bytes.
     weight: usize,
-    /// `true` if the listener closed without having read the packet, and without a verdict on it.
+    /// `true` if the listener closes without having read the packet, and without an accepted
+    /// verdict on it.
     unread: bool,
 }
 
@@ -137,7 +138,8 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Returns `true` if the capture is through, and every packet that was fed has a fate.
+    /// Returns `true` if the capture has ended, no record is left to feed, and every packet that
+    /// was fed has a fate.
     pub(super) fn is_done(&self) -> bool {
         self.is_fed_all() && self.fed.is_empty()
     }
@@ -158,7 +160,7 @@ impl<'a> Feeding<'a> {
     }
 
     /// Returns the numbers of the first and the last queue that packets are sent to, if the rules
-    /// were made from what the program listens to; otherwise `None`.
+    /// were made from what the program listens to. Returns `None` otherwise.
     pub(super) const fn followed(&self) -> Option<(u16, u16)> {
         self.followed
     }
@@ -500,7 +502,7 @@ impl<'a> Feeding<'a> {
 pub(super) struct Turn<'t, 'r> {
     pub(super) feeding: &'t mut Feeding<'r>,
     pub(super) watch: &'t mut dyn Watch,
-    /// The first error that the watch returned. Nothing more is traced after it.
+    /// The first error that the watch returned. Messages are not traced any more after it.
     pub(super) result: io::Result<()>,
 }
 

@@ -112,7 +112,8 @@ pub(super) struct Outcomes {
     /// The reports that are held back, in the records' order. The first is on record `first`, and
     /// no number is missing.
     waiting: VecDeque<PacketReport>,
-    /// The number of the first record in `waiting`.
+    /// The number of the first record in `waiting`, or of the next record that is added if
+    /// `waiting` is empty.
     first: u64,
     /// The reports on packets without a fate that let later ones pass, by the numbers of their
     /// records.
@@ -227,8 +228,8 @@ impl Outcomes {
         self.undecided.remove(&serial).map(|undecided| undecided.index)
     }
 
-    /// Notes that a withdrawn record is not fed again, for this reason. Reports to `watch` all
-    /// records that can be reported now.
+    /// Notes that a record whose packet was withdrawn is not fed again, for this reason. Reports to
+    /// `watch` all records that can be reported now.
     pub(super) fn never_fed(&mut self, index: u64, reason: NotFed, watch: &mut dyn Watch) -> io::Result<()> {
         if let Some(mut packet) = self.late.remove(&index) {
             packet.record.packet = Err(reason);

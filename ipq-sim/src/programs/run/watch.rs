@@ -1,4 +1,4 @@
-//! A caller's way to follow a run while it is under way.
+//! The trait by which a caller follows a run while it is under way.
 
 use super::outcome::PacketReport;
 use super::own::OwnPacket;

@@ -51,7 +51,7 @@ impl Window {
         }
     }
 
-    /// Removes all packets: the program has read them.
+    /// Removes all packets, since the program has read them.
     pub(super) fn settle_all(&mut self) {
         self.unsettled.clear();
         self.weight = 0;

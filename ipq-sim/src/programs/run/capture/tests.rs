@@ -5,7 +5,7 @@ mod link;
 use super::*;
 use std::io::Cursor;
 
-/// Returns a UDP packet of that family.
+/// Returns a UDP packet of that family, with 5 bytes of content.
 fn ip(family: Family) -> Vec<u8> {
     let mut bytes = Vec::new();
     let builder = match family {
@@ -60,7 +60,8 @@ impl Writer {
     }
 
     /// Returns a pcap file with that magic number and link type. Each of `frames` is the captured
-    /// bytes and the length on the wire.
+    /// bytes of a frame and the frame's length on the wire. Each frame's time is 1000 s and 7
+    /// units.
     fn pcap(self, magic: u32, link: u32, frames: &[(&[u8], u32)]) -> Vec<u8> {
         let mut bytes = self.words(&[magic]);
         bytes.extend(self.halves(&[2, 4]));
@@ -72,7 +73,8 @@ impl Writer {
         bytes
     }
 
-    /// Returns a pcapng block of type `kind`, with its body padded.
+    /// Returns a pcapng block of type `kind`. Its body is padded to a multiple of 4 bytes, and the
+    /// padding counts in its length.
     fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
         let padding = body.len().next_multiple_of(4) - body.len();
         let length = self.words(&[(body.len() + padding) as u32 + 12]);

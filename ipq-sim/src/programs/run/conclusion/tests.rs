@@ -18,7 +18,7 @@ const TERMINATED: i32 = 15;
 const PATIENCE: Over = Over::Patience(Duration::from_secs(10));
 
 /// Returns the summary of a run in which these numbers of packets were accepted, stayed queued, and
-/// were not fed because the run had ended.
+/// were not fed because the run had ended. Each accepted packet got one verdict.
 fn summary(accepted: u64, still_queued: u64, not_fed: u64) -> Summary {
     let mut summary = Summary {
         records: accepted + still_queued + not_fed,
@@ -35,8 +35,8 @@ fn summary(accepted: u64, still_queued: u64, not_fed: u64) -> Summary {
     summary
 }
 
-/// Returns the conduct of a program that listened to the queue of IPv4, was given `handed` packets,
-/// and left `unread` of them unread.
+/// Returns the conduct of a program that listened to IPv4's queue of `ip_queue` and was given
+/// `handed` packets. Unless `unread` is 0, the program left messages unread.
 fn listener(handed: u64, unread: u64) -> Conduct {
     Conduct {
         has_opened: true,

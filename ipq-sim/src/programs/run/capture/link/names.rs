@@ -1,8 +1,8 @@
 //! Names of the link types and protocols in which no IP packet is looked for, by their numbers in
 //! captures.
 
-/// Returns the name that the list of tcpdump.org gives to a link type. Returns `None` if the table
-/// below lacks the number.
+/// Returns the name that the list of tcpdump.org gives to a link type. Knows some of the types in
+/// which no IP packet is looked for, and returns `None` for all others.
 pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     Some(match number {
         3 => "AX25",
@@ -51,8 +51,8 @@ pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of the protocol whose `EtherType` is `number`. Returns `None` if the table
-/// below lacks the number.
+/// Returns the name of the protocol whose `EtherType` is `number`. Knows some of the protocols in
+/// which no IP packet is looked for, and returns `None` for all others.
 pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     Some(match number {
         0x0806 => "ARP",
@@ -80,8 +80,8 @@ pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of the protocol whose number in PPP is `number`. Returns `None` if the table
-/// below lacks the number.
+/// Returns the name of the protocol whose number in PPP is `number`. Knows some of the protocols in
+/// which no IP packet is looked for, and returns `None` for all others.
 pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     Some(match number {
         0x002d | 0x002f => "PPP: TCP/IP with compressed headers",
@@ -98,8 +98,8 @@ pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of the protocol whose service access point of IEEE 802.2 is `number`. Returns
-/// `None` if the table below lacks the number.
+/// Returns the name of the protocol whose service access point of IEEE 802.2 is `number`. Knows
+/// some of the protocols in which no IP packet is looked for, and returns `None` for all others.
 pub(crate) fn service(number: u8) -> Option<&'static str> {
     Some(match number {
         0x42 => "STP",

@@ -1,4 +1,4 @@
-//! Packets in the frames of every link layer.
+//! Packets in the frames of the link layers that are read, and frames that hold no packet to feed.
 
 use super::*;
 use pretty_assertions::assert_eq;
@@ -8,8 +8,8 @@ const ETHERNET: u32 = 1;
 const COOKED: u32 = 113;
 const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 
-/// Returns a frame: `header`, and `packet` after it. The header is given in hexadecimal digits, in
-/// which `macs` stands for two addresses.
+/// Returns a frame: the bytes of `header`, and `packet` after them. `header` is hexadecimal digits,
+/// in which spaces are ignored and `macs` stands for two hardware addresses.
 fn frame(header: &str, packet: &[u8]) -> Vec<u8> {
     let header = header.replace("macs", &hex::encode(MACS)).replace(' ', "");
     [hex::decode(header).unwrap(), packet.to_vec()].concat()
