@@ -372,10 +372,10 @@ impl Run {
         Self { rate, ..self }
     }
 
-    /// Sets the greatest number of packets that are fed before the program is known to have read
-    /// them: by a verdict on them or on a later packet, or since it waits for more. Unless set,
-    /// only the queue and the receive buffer limit it. The number has no effect with a rate of
-    /// [`Rate::PerSecond`] or [`Rate::Max`].
+    /// Sets the greatest number of packets that may be fed and not known to be read. A packet is
+    /// known to be read once it or a later one has a verdict, or once the program waits for more.
+    /// Unless set, only the queue and the receive buffer limit the number. The number has no effect
+    /// with a rate of [`Rate::PerSecond`] or [`Rate::Max`].
     #[must_use]
     pub fn in_flight(self, most: NonZeroUsize) -> Self {
         Self {

@@ -12,6 +12,8 @@
 //! | `link` | finds the packet in a frame |
 //! | `reader` | makes [`Record`]s of bytes |
 //! | `frames` | the frames themselves, for callers that look for anything else than IP packets |
+//! | `reason` | the reasons why a record is not fed |
+//! | `time` | the times and clocks of captures |
 
 mod classic;
 mod frames;
