@@ -171,6 +171,10 @@ impl Profile {
         let found: Vec<(&Self, Known)> = Self::ALL
             .iter()
             .filter_map(|profile| {
+                // A profile stands for its own kernel, even without a span.
+                if profile.kernel == kernel {
+                    return Some((profile, Known::Same));
+                }
                 let holds = |span: &&Span| version.is_some_and(|version| span.first <= version && version <= span.last);
                 Some((profile, profile.spans.iter().find(holds)?.known))
             })
@@ -210,6 +214,7 @@ mod tests {
         Nearness::SameRules
     )]
     #[case::no_such_word_size("2.4.32", "x86_64", Abi::LP64_LITTLE, "linux-2.4.32-i386", Nearness::OtherWordSize)]
+    #[case::numbered_queues("6.1", "i386", Abi::ILP32_LITTLE, "linux-6.1-x86_64", Nearness::OtherWordSize)]
     fn the_nearest_profile_is_the_kernels_own_or_has_its_rules(
         #[case] kernel: &str,
         #[case] architecture: &str,
@@ -267,6 +272,8 @@ mod tests {
     #[case::measured_before_read("2.6.18", "linux-2.6.18-i386")]
     #[case::of_64_bits("3.4", "linux-3.4.10-x86_64")]
     #[case::a_profile("linux-2.6.18-x86_64", "linux-2.6.18-x86_64")]
+    #[case::with_numbered_queues("6.18", "linux-6.18-x86_64")]
+    #[case::with_numbered_queues_and_older("6.1", "linux-6.1-x86_64")]
     fn a_kernel_is_named_by_its_version_or_its_profile(#[case] kernel: &str, #[case] name: &str) {
         assert_eq!(Profile::of_kernel(kernel).unwrap().profile.name, name);
     }
