@@ -1,8 +1,12 @@
-//! Tests what a person sees of an emulated host, and of an assertion that does not hold.
+//! Tests what a person sees of an emulated host, and of an assertion that does not hold, and what
+//! the journal of events tells of a verdict.
 
 use etherparse::PacketBuilder;
-use ipq_core::{CopyMode, Family, Hook, Verdict};
-use ipq_sim::{DropReason, Fate, PacketSerial, Rule, Sim};
+use ipq_core::transport::Transport;
+use ipq_core::transport::nfqueue::Options;
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Family, Handle, Hook, Verdict, Wait};
+use ipq_sim::{DropReason, Fate, Kernel, PacketEvent, PacketSerial, Profile, Rule, Sim};
 use pretty_assertions::assert_eq;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -94,4 +98,41 @@ fn counts_and_fates_have_names_and_no_raw_bytes() {
     assert_eq!(format!("{:?}", sim.fate(packet)), "Some(Dropped(NoListener))");
     let here = Fate::DeliveredHere(bytes::Bytes::from_static(&[0x45, 0, 0xff]));
     assert_eq!(format!("{here:?}"), "DeliveredHere(4500ff)");
+}
+
+/// Lets a packet arrive, and accepts it with `payload` in its place. Returns `true` if the journal
+/// tells that the packet was replaced.
+fn is_told_as_replaced<T: Transport>(sim: &Sim, handle: &Handle<T>, payload: &[u8]) -> bool {
+    inject(sim, [10, 2, 0, 2]);
+    let mut buffer = vec![0; handle.buffer_for(1500)];
+    let Ok(Message::Packet(packet)) = handle.read(&mut buffer, Wait::Never) else {
+        panic!("the packet is queued");
+    };
+    sim.with(Kernel::keep_journal);
+    let verdict = handle.set_verdict(packet.packet_id(), Verdict::Accept, Some(payload));
+    verdict.unwrap();
+    match sim.with(Kernel::take_events)[..] {
+        [PacketEvent::Verdict { replaced, .. }, PacketEvent::Left { .. }] => replaced,
+        ref other => panic!("{other:?} is no verdict and an end"),
+    }
+}
+
+#[test]
+fn a_payload_too_short_to_be_used_is_not_told_as_a_replacement() {
+    let sim = host();
+    let handle = sim.open(Family::Ipv4).unwrap();
+    handle.set_mode(CopyMode::Packet, 1500).unwrap();
+    let told = [&[0x45; 19][..], &[0x45; 20]].map(|payload| is_told_as_replaced(&sim, &handle, payload));
+    assert_eq!(told, [false, true]);
+
+    let sim = Kernel::builder()
+        .profile(Profile::LINUX_6_18_X86_64)
+        .simulate()
+        .unwrap();
+    let rule = Rule::numbered_queue(Family::Ipv4, Hook::Forward, 0);
+    sim.add_rule(rule).unwrap();
+    let handle = sim.open_nfqueue(Options::new(Family::Ipv4)).unwrap();
+    handle.set_mode(CopyMode::Packet, 1500).unwrap();
+    let told = [&[0x45; 19][..], &[0x45; 20]].map(|payload| is_told_as_replaced(&sim, &handle, payload));
+    assert_eq!(told, [false, true]);
 }

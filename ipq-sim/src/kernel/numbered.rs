@@ -187,9 +187,15 @@ impl Kernel {
             Decision::Repeat => Verdict::Repeat,
             Decision::Queue { .. } => Verdict::Queue,
         };
-        let replaced = released.payload.is_some();
-        self.note_verdict(&traversal, PacketId(id.into()), verdict, replaced, released.mark);
-        let end = self.decided(&mut traversal, released);
+        let replaced = replace(&mut traversal.packet, released.payload);
+        self.note_verdict(
+            &traversal,
+            PacketId(id.into()),
+            verdict,
+            replaced == Ok(true),
+            released.mark,
+        );
+        let end = replaced.and_then(|_| self.decided(&mut traversal, released));
         if let Some(place) = self.settle_again(end, &traversal) {
             self.keep(place, traversal);
         }
@@ -197,12 +203,6 @@ impl Kernel {
 
     fn decided(&mut self, traversal: &mut Traversal, released: Released<'_>) -> End {
         let packet = &mut traversal.packet;
-        if let Some(payload) = released.payload {
-            if payload.len() < packet.data.len().min(header_length(packet)) {
-                return Err(DropReason::ReplacementTooShort);
-            }
-            packet.data = Bytes::copy_from_slice(payload);
-        }
         packet.mark = released.mark.unwrap_or(packet.mark);
         packet.priority = released.priority.unwrap_or(packet.priority);
         let (this, next) = (traversal.function, traversal.function + 1);
@@ -229,6 +229,19 @@ impl Kernel {
             None => self.pass_hooks(traversal, traversal.function + 1),
         }
     }
+}
+
+/// Replaces a packet's bytes by its verdict's payload. Returns `false` if there is no payload. Fails
+/// if the payload is shorter than the packet's header, which drops the packet (NFQ-69).
+fn replace(packet: &mut Packet, payload: Option<&[u8]>) -> Result<bool, DropReason> {
+    let Some(payload) = payload else {
+        return Ok(false);
+    };
+    if payload.len() < packet.data.len().min(header_length(packet)) {
+        return Err(DropReason::ReplacementTooShort);
+    }
+    packet.data = Bytes::copy_from_slice(payload);
+    Ok(true)
 }
 
 /// Returns the description of a packet that its queue makes a packet message of (NFQ-80 to NFQ-90).

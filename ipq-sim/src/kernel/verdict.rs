@@ -17,14 +17,34 @@ impl Kernel {
     /// dropped, which is then in the books.
     #[inline]
     pub(super) fn reinject(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Option<Place> {
-        let replaced = released.replacement.is_some();
-        self.note_verdict(traversal, released.packet_id, released.verdict, replaced, None);
-        let end = self.obey_verdict(traversal, released.verdict, released.replacement);
+        let replaced = self.replace(&mut traversal.packet, &released);
+        self.note_verdict(
+            traversal,
+            released.packet_id,
+            released.verdict,
+            replaced == Ok(true),
+            None,
+        );
+        let end = replaced.and_then(|_| self.obey_verdict(traversal, released.verdict));
         self.settle_again(end, traversal)
     }
 
-    /// Notes a verdict in the journal of events and among the packet's steps. `replaced` is `true`
-    /// if the verdict has a payload to replace the packet.
+    /// Replaces a packet's bytes by its verdict's payload, if that has one. Returns `true` if it
+    /// did so. Returns `false` if the kernel ignores the payload (VER-6, VER-9). Fails if the
+    /// payload drops the packet.
+    #[inline]
+    fn replace(&self, packet: &mut Packet, released: &Released<'_>) -> Result<bool, DropReason> {
+        let rules = &self.profile.behaviour.verdicts;
+        let is_requeued = matches!(released.verdict, Verdict::Queue | Verdict::Repeat);
+        match released.replacement {
+            Some(replacement) if !(is_requeued && rules.requeued == Requeued::Original) => {
+                replace(packet, replacement, rules)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Notes a verdict in the journal of events and among the packet's steps.
     #[inline]
     pub(super) fn note_verdict(
         &mut self,
@@ -46,16 +66,9 @@ impl Kernel {
     }
 
     #[inline]
-    fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict, replacement: Option<&[u8]>) -> End {
-        let rules = &self.profile.behaviour.verdicts;
-        let is_requeued = matches!(verdict, Verdict::Queue | Verdict::Repeat);
-        if let Some(replacement) = replacement
-            && !(is_requeued && rules.requeued == Requeued::Original)
-        {
-            replace(&mut traversal.packet, replacement, rules)?;
-        }
+    fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict) -> End {
         let (this, next) = (traversal.function, traversal.function + 1);
-        match rules.effect(verdict) {
+        match self.profile.behaviour.verdicts.effect(verdict) {
             Effect::NextFunction => self.resume(traversal, next),
             Effect::SameFunction => self.resume(traversal, this),
             Effect::SameFunctionUnrouted => self.pass_hooks(traversal, this),
@@ -88,12 +101,11 @@ impl Kernel {
 }
 
 /// Replaces a packet's bytes by a verdict's payload, as the kernel's rules have it (VER-6 to
-/// VER-8). Kernels ignore a payload shorter than the family's fixed header. Fails if the payload
-/// makes the packet longer than 65,535 bytes, for which the packet is dropped.
-fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<(), DropReason> {
+/// VER-8). Returns `false` if the payload is too short to be used. Fails if it drops the packet.
+fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<bool, DropReason> {
     if replacement.len() < packet.family.header_length() {
         return match rules.short_replacement {
-            ShortReplacement::Ignored => Ok(()),
+            ShortReplacement::Ignored => Ok(false),
             ShortReplacement::Drops => Err(DropReason::Verdict),
         };
     }
@@ -109,5 +121,5 @@ fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<
     if rules.checksum == Checksum::Mended && packet.family == Family::Ipv4 {
         packet.data = ipv4::with_mended_checksum(std::mem::take(&mut packet.data));
     }
-    Ok(())
+    Ok(true)
 }

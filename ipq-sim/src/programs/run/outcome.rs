@@ -58,7 +58,7 @@ pub struct PacketReport {
 pub struct VerdictReport {
     /// The verdict's value, such as ACCEPT.
     pub verdict: Verdict,
-    /// `true` if the verdict brought a replacement of the packet, even one too short to be used.
+    /// `true` if the verdict's payload replaced the packet.
     pub replaced: bool,
     /// The mark that the verdict set; `None` if it set none.
     pub mark: Option<u32>,
@@ -92,7 +92,7 @@ impl PacketReport {
     }
 }
 
-/// What a verdict says: its value, whether it replaces the packet, and the mark that it sets.
+/// What a verdict did: its value, whether it replaced the packet, and the mark that it set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decided {
     pub(super) verdict: Verdict,

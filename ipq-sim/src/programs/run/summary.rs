@@ -81,8 +81,7 @@ pub struct Summary {
     pub not_fed: BTreeMap<NotFed, u64>,
     /// The number of packets that got through: delivered here or sent on.
     pub accepted: u64,
-    /// The number of packets with an accepted verdict that brought a replacement, whatever the
-    /// packets' fates.
+    /// The number of packets that a verdict replaced, whatever their fate.
     pub replaced: u64,
     /// The number of packets that were dropped, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
