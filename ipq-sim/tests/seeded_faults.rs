@@ -6,8 +6,10 @@
 
 mod support;
 
-use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, PortId, Verdict};
-use ipq_sim::{ClientId, DropReason, Fate, Fault, Kernel, PacketSerial, Rule};
+use ipq_core::transport::nfqueue::Options;
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, PortId, Verdict, Wait};
+use ipq_sim::{ClientId, DropReason, Fate, Fault, Kernel, PacketSerial, Profile, Rule};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use support::listener::{Listener, PORT_ID, mode_message, verdict_message};
@@ -222,5 +224,27 @@ fn the_rest_of_a_cut_datagram_comes_next_and_weighs_what_it_is() {
             .map(|received| (received.copied, received.length))
             .collect();
         assert_eq!(lengths, [(100, 148), (48, 48)]);
+    }
+}
+
+#[test]
+fn every_id_of_a_numbered_queue_is_told_one_too_low() {
+    let lab = Kernel::builder()
+        .profile(Profile::LINUX_6_18_X86_64)
+        .fault(Fault::IdsFromZero)
+        .simulate()
+        .unwrap();
+    let rule = Rule::numbered_queue(Family::Ipv4, Hook::Forward, 0);
+    lab.add_rule(rule).unwrap();
+    let handle = lab.open_nfqueue(Options::new(Family::Ipv4)).unwrap();
+    handle.set_mode(CopyMode::Packet, 1500).unwrap();
+    let mut buffer = vec![0; handle.buffer_for(1500)];
+    for id in 0..300 {
+        let packet = udp(NEIGHBOUR, OTHER_NEIGHBOUR);
+        lab.inject_packet("tap0", &packet).unwrap();
+        let Ok(Message::Packet(told)) = handle.read(&mut buffer, Wait::Never) else {
+            panic!("packet {id} is queued");
+        };
+        assert_eq!(told.packet_id(), PacketId(id));
     }
 }

@@ -302,7 +302,11 @@ impl Flaw {
     fn spoil_message(self, message: &mut Datagram) {
         match self {
             Self::PacketSequence => message.head[8] = 1,
-            Self::IdsFromZero => message.head[27] = message.head[27].wrapping_sub(1),
+            Self::IdsFromZero => {
+                if let Some(id) = message.head[24..].first_chunk_mut() {
+                    *id = u32::from_be_bytes(*id).wrapping_sub(1).to_be_bytes();
+                }
+            }
             Self::NoFullLength => hide(&mut message.head, attribute::FULL_LENGTH),
             Self::DevicesSwapped => {
                 if let Some((incoming, _)) = find(&message.head, attribute::INCOMING_DEVICE)
