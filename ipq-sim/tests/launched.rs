@@ -98,6 +98,15 @@ fn a_program_with_code_of_its_own_is_given_its_socket_however_it_lives(
     }
 }
 
+#[test]
+fn a_program_that_hides_is_not_told_to_have_given_up_a_privilege() {
+    if let Some(program) = kinds(Linked::Dynamically) {
+        let output = run(&OF_IP_QUEUE, &[program.to_str().unwrap(), "hidden"]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!errors.contains("prctl"), "{errors}");
+    }
+}
+
 #[rstest]
 #[case::loaded(&[])]
 #[case::linked_in(&["-static"])]

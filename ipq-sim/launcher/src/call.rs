@@ -140,17 +140,23 @@ pub enum Privileged {
     SetGroups,
     /// `capset`
     CapSet,
-    /// `prctl(PR_CAPBSET_DROP)`, `prctl(PR_SET_SECUREBITS)` or `prctl(PR_SET_DUMPABLE, 0)`, all of
-    /// which the filter reports under this name.
+    /// `prctl(PR_CAPBSET_DROP)` or `prctl(PR_SET_SECUREBITS)`.
     CapabilityBounds,
-    /// `prctl(PR_SET_DUMPABLE, 0)`, which would hide the process from the launcher. The filter
-    /// reports that call as [`CapabilityBounds`](Self::CapabilityBounds), so no call has this name.
+    /// `prctl(PR_SET_DUMPABLE, 0)`, which would hide the process from the launcher.
     Undumpable,
     /// `chroot`
     ChangeRoot,
 }
 
 impl Privileged {
+    /// Returns the name of a watched call of `prctl` whose first argument is `option`.
+    pub(crate) const fn by_prctl(option: i32) -> Self {
+        match option {
+            libc::PR_SET_DUMPABLE => Self::Undumpable,
+            _ => Self::CapabilityBounds,
+        }
+    }
+
     /// Returns the C name of the call; for a group of calls, the name of one.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -55,7 +55,7 @@ fn body(interface: &Interface) -> Vec<sock_filter> {
 /// the kernel.
 fn consequence(rule: &Rule) -> Vec<sock_filter> {
     let done = answer(match rule.action {
-        Action::Notify(_) | Action::NotifySocketCall => NOTIFY,
+        Action::Notify(_) | Action::NotifySocketCall | Action::NotifyPrctl => NOTIFY,
         Action::Refuse(errno) => libc::SECCOMP_RET_ERRNO | errno.cast_unsigned(),
     });
     if rule.alternatives.is_empty() {

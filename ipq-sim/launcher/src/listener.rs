@@ -1,6 +1,6 @@
 //! Reads the calls that processes are stopped in, and answers them.
 
-use crate::call::{Call, Name, SendForm, StatusForm};
+use crate::call::{Call, Name, Privileged, SendForm, StatusForm};
 use crate::launch::Watch;
 use crate::process::{self, Process};
 use crate::sys;
@@ -112,6 +112,7 @@ impl Listener {
                 let (name, arguments) = self.socket_call(&call)?;
                 (call.name, call.arguments, call.from_memory) = (name, arguments, true);
             }
+            Some(Action::NotifyPrctl) => call.name = Name::Privileged(Privileged::by_prctl(call.int(0))),
             Some(Action::Refuse(_)) | None => {
                 let _ = self.refuse(&call, libc::ENOSYS);
                 return None;

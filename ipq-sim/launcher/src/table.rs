@@ -24,6 +24,8 @@ pub(crate) enum Action {
     /// The call is i386's `socketcall`, and is reported to the listener. Its first argument says
     /// which socket call it makes.
     NotifySocketCall,
+    /// The call is `prctl`, and is reported to the listener. Its first argument says by which name.
+    NotifyPrctl,
     /// The call fails with this error number.
     Refuse(i32),
 }
@@ -277,8 +279,7 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool, raw: bool) -
             let bounds = [libc::PR_CAPBSET_DROP, libc::PR_SET_SECUREBITS];
             let bounds = bounds.map(|option| vec![Test::Is(0, option.cast_unsigned())]);
             let hide = vec![Test::Is(0, libc::PR_SET_DUMPABLE.cast_unsigned()), Test::Is(1, 0)];
-            let name = Name::Privileged(Privileged::CapabilityBounds);
-            (Action::Notify(name), [&bounds[..], &[hide]].concat())
+            (Action::NotifyPrctl, [&bounds[..], &[hide]].concat())
         }
         What::Close => (
             Action::Notify(Name::Closing),
