@@ -2,9 +2,10 @@
 //! it.
 
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use std::fs;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::{fs, io};
 
 /// A process, as the files of one of its threads in /proc describe it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,11 +130,12 @@ pub fn activity(process: u32) -> Activity {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
         return Activity::Gone;
     };
+    let waiting_calls = waiting_calls(process);
     let mut waits = None;
     for thread in threads.flatten() {
         let state = |name| fs::read_to_string(thread.path().join(name));
         let sleeps_in_a_wait = match state("syscall") {
-            Ok(call) => waiting_call(&call),
+            Ok(call) => is_call_of(&call, waiting_calls),
             Err(_) => state("stat").ok().and_then(|stat| is_asleep(&stat).then_some(true)),
         };
         match sleeps_in_a_wait {
@@ -148,12 +150,12 @@ pub fn activity(process: u32) -> Activity {
     }
 }
 
-/// Returns `true` if a thread sleeps in a call that waits for input, and `false` if in another
-/// call. `text` is the thread's `syscall` file of /proc. Returns `None` if the thread is not asleep
-/// in a call.
-fn waiting_call(text: &str) -> Option<bool> {
+/// Returns `true` if a thread sleeps in a call with one of the numbers `calls`, and `false` if in
+/// another call. `text` is the thread's `syscall` file of /proc. Returns `None` if the thread is
+/// not asleep in a call.
+fn is_call_of(text: &str, calls: &[i64]) -> Option<bool> {
     let number: i64 = text.split_whitespace().next()?.parse().ok()?;
-    (number >= 0).then(|| WAITING_CALLS.contains(&number))
+    (number >= 0).then(|| calls.contains(&number))
 }
 
 /// Returns `true` if a thread sleeps or is stopped: state S, D or T of its `stat` file of /proc.
@@ -163,16 +165,32 @@ fn is_asleep(stat: &str) -> bool {
         .is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('S' | 'D' | 'T')))
 }
 
-/// The numbers of the calls that wait for input: receive calls, `read`, `poll`, `select` and
-/// `epoll_wait`. x86-64 has those of i386, too: on x86-64 no call with these numbers waits for
-/// long.
+/// Returns the numbers of the calls by which a process waits for input: receive calls, `read`,
+/// `poll`, `select` and `epoll_wait`.
+fn waiting_calls(process: u32) -> &'static [i64] {
+    if cfg!(target_arch = "x86_64") && is_of_32_bits(process) {
+        WAITING_CALLS_OF_I386
+    } else {
+        WAITING_CALLS
+    }
+}
+
+/// Returns `true` if the process runs an executable of 32 bits. Returns `false` if the executable
+/// may not be read.
+fn is_of_32_bits(process: u32) -> bool {
+    const ELF_OF_32_BITS: [u8; 5] = *b"\x7fELF\x01";
+    let mut start = [0; ELF_OF_32_BITS.len()];
+    let executable = fs::File::open(format!("/proc/{process}/exe"));
+    executable.is_ok_and(|mut executable| executable.read_exact(&mut start).is_ok()) && start == ELF_OF_32_BITS
+}
+
+/// The numbers of i386's calls that wait for input.
+const WAITING_CALLS_OF_I386: &[i64] = &[3, 82, 102, 142, 145, 168, 256, 308, 309, 319, 337, 371, 372, 417, 441];
+/// The numbers of this architecture's own calls that wait for input.
 #[cfg(target_arch = "x86_64")]
-const WAITING_CALLS: &[i64] = &[
-    0, 7, 19, 23, 45, 47, 232, 270, 271, 281, 299, 441, // x86-64
-    3, 82, 102, 142, 145, 168, 256, 308, 309, 319, 337, 371, 372, 417, // i386
-];
+const WAITING_CALLS: &[i64] = &[0, 7, 19, 23, 45, 47, 232, 270, 271, 281, 299, 441];
 #[cfg(target_arch = "x86")]
-const WAITING_CALLS: &[i64] = &[3, 82, 102, 142, 145, 168, 256, 308, 309, 319, 337, 371, 372, 417, 441];
+const WAITING_CALLS: &[i64] = WAITING_CALLS_OF_I386;
 #[cfg(target_arch = "aarch64")]
 const WAITING_CALLS: &[i64] = &[22, 63, 65, 72, 73, 207, 212, 243, 441];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
@@ -183,7 +201,18 @@ mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
     use rstest::rstest;
+    #[cfg(target_arch = "x86_64")]
+    use rustix::{
+        fs::{MemfdFlags, memfd_create},
+        process::{Signal, kill_process_group},
+    };
     use std::sync::atomic::{AtomicBool, Ordering};
+    #[cfg(target_arch = "x86_64")]
+    use std::{
+        os::{fd::AsRawFd, unix::process::CommandExt},
+        process::Command,
+        time::{Duration, Instant},
+    };
 
     #[test]
     fn a_status_is_read_with_the_id_in_the_innermost_namespace() {
@@ -212,14 +241,65 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn a_thread_waits_in_a_receive_call_and_not_in_a_sleep() {
-        assert_eq!(waiting_call("47 0x3 0x7ffd 0x0 0x0 0x0 0x0 0x7ffd 0x7f00"), Some(true));
-        assert_eq!(
-            waiting_call("230 0x0 0x0 0x7ffd 0x0 0x0 0x0 0x7ffd 0x7f00"),
-            Some(false)
-        );
-        assert_eq!(waiting_call("running"), None);
-        assert_eq!(waiting_call("-1 0x7ffd 0x7f00"), None);
-        assert_eq!(waiting_call(""), None);
+        let waits = |call| is_call_of(call, WAITING_CALLS);
+        assert_eq!(waits("47 0x3 0x7ffd 0x0 0x0 0x0 0x0 0x7ffd 0x7f00"), Some(true));
+        assert_eq!(waits("230 0x0 0x0 0x7ffd 0x0 0x0 0x0 0x7ffd 0x7f00"), Some(false));
+        assert_eq!(waits("running"), None);
+        assert_eq!(waits("-1 0x7ffd 0x7f00"), None);
+        assert_eq!(waits(""), None);
+    }
+
+    /// Machine code for i386: makes a child that sleeps in `pause`, and sleeps in `waitpid`.
+    #[cfg(target_arch = "x86_64")]
+    const WAIT_FOR_A_CHILD: [u8; 32] = [
+        0xb8, 2, 0, 0, 0, 0xcd, 0x80, // eax = fork()
+        0x85, 0xc0, 0x74, 14, // if eax is 0, go to the child's part
+        0x89, 0xc3, // ebx = eax
+        0x31, 0xc9, 0x31, 0xd2, // ecx = 0, edx = 0
+        0xb8, 7, 0, 0, 0, 0xcd, 0x80, 0x90, // waitpid(ebx, ecx, edx)
+        0xb8, 29, 0, 0, 0, 0xcd, 0x80, // the child's part: pause()
+    ];
+
+    /// Returns an executable for i386, in memory, that runs this code.
+    #[cfg(target_arch = "x86_64")]
+    fn executable_of_i386(code: &[u8]) -> OwnedFd {
+        const BASE: u32 = 0x0804_8000;
+        const HEADERS: u32 = 52 + 32;
+        let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
+        let length = HEADERS + code.len() as u32;
+        let file = [
+            &b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0"[..],
+            &words(&[1, BASE + HEADERS, 52, 0, 0]),
+            &[52, 0, 32, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+            // The one segment is the whole file, to be read and executed.
+            &words(&[1, 0, BASE, BASE, length, length, 5, 0x1000]),
+            code,
+        ]
+        .concat();
+        let executable = memfd_create("i386", MemfdFlags::CLOEXEC).unwrap();
+        assert_eq!(rustix::io::write(&executable, &file), Ok(file.len()));
+        executable
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn an_i386_process_that_waits_for_its_child_does_not_wait_for_input() {
+        let executable = executable_of_i386(&WAIT_FOR_A_CHILD);
+        let path = format!("/proc/{}/fd/{}", std::process::id(), executable.as_raw_fd());
+        let Ok(mut child) = Command::new(path).process_group(0).spawn() else {
+            eprintln!("skipped: this kernel runs no programs for i386");
+            return;
+        };
+        let asleep_in_waitpid = format!("/proc/{}/syscall", child.id());
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !fs::read_to_string(&asleep_in_waitpid).unwrap().starts_with("7 ") {
+            assert!(Instant::now() < deadline, "it does not come to wait");
+            std::thread::yield_now();
+        }
+        let activity = activity(child.id());
+        kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
+        child.wait().unwrap();
+        assert_eq!(activity, Activity::Asleep);
     }
 
     #[test]
