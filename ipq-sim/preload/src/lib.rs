@@ -394,27 +394,30 @@ extern "C" fn getsockopt(
     0
 }
 
-/// Stands in for `dup2(2)`. If an emulator's socket is at the descriptor `new`, closes that first.
+/// Stands in for `dup2(2)`. If an emulator's socket is at the descriptor `new`, and the call will
+/// succeed, closes the socket first.
 #[unsafe(no_mangle)]
 extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
-    close_for_copy(descriptor, new);
+    close_for_copy(descriptor, new, 0);
     // SAFETY: the caller's arguments, unchanged.
     unsafe { next::dup2()(descriptor, new) }
 }
 
-/// Stands in for `dup3(2)`. If an emulator's socket is at the descriptor `new`, closes that first.
+/// Stands in for `dup3(2)`. If an emulator's socket is at the descriptor `new`, and the call will
+/// succeed, closes the socket first.
 #[unsafe(no_mangle)]
 extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
-    close_for_copy(descriptor, new);
+    close_for_copy(descriptor, new, flags);
     // SAFETY: the caller's arguments, unchanged.
     unsafe { next::dup3()(descriptor, new, flags) }
 }
 
-/// Closes the emulator's socket at `new`, unless `descriptor` is `new` or is not open: then no copy
-/// would take its place.
-fn close_for_copy(descriptor: c_int, new: c_int) {
+/// Closes the emulator's socket at `new`, unless no copy would take its place: if `descriptor` is
+/// `new` or is not open, or if there are other `flags` than `O_CLOEXEC`.
+fn close_for_copy(descriptor: c_int, new: c_int, flags: c_int) {
     // SAFETY: a command of fcntl that takes no argument and changes nothing.
-    if descriptor != new && unsafe { libc::fcntl(descriptor, libc::F_GETFD) } >= 0 {
+    let is_open = || unsafe { libc::fcntl(descriptor, libc::F_GETFD) } >= 0;
+    if descriptor != new && flags & !libc::O_CLOEXEC == 0 && is_open() {
         sockets::remove(new);
     }
 }

@@ -1,4 +1,5 @@
 /* A client with its own small libipq-like code on a raw netlink socket. Its last packet is left without a verdict. */
+#define _GNU_SOURCE
 #include <linux/netlink.h>
 #include <linux/netfilter_ipv4/ip_queue.h>
 #include <errno.h>
@@ -116,6 +117,9 @@ int main(void)
 	CHECK(sendto(fd, buf, 40, 0, (struct sockaddr *)&kernel, sizeof kernel) == -1 && errno == ECONNREFUSED);
 	CHECK(send(fd, buf, 0, 0) == 0 && recv(fd, buf, sizeof buf, MSG_DONTWAIT) == -1 && errno == EAGAIN);
 	other = open("/dev/null", O_RDWR);
+	length = sizeof local;
+	CHECK(dup3(other, fd, O_APPEND) == -1 && errno == EINVAL);
+	CHECK(getsockname(fd, (struct sockaddr *)&local, &length) == 0 && local.nl_pid == (unsigned int)getpid());
 	CHECK(dup2(other, fd) == fd && getsockname(fd, (struct sockaddr *)&local, &length) == -1 && errno == ENOTSOCK);
 	CHECK(close(other) == 0 && close(fd) == 0);
 	return 0;
