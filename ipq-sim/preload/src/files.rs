@@ -12,7 +12,7 @@ use ipq_core::transport::unix::calls::{self, ProcFile};
 use libc::{FILE, c_char, c_int, mode_t};
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::ffi::CStr;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 
 /// Stands in for `open(2)`. For an emulated /proc file, `flags` and `mode` are ignored. For another
 /// file the mode is passed on even if the caller gave none: the C library reads it only where the
@@ -79,8 +79,15 @@ extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
         return unsafe { next::fopen()(path, mode) };
     };
     match opened {
-        // SAFETY: an open descriptor, which is given away, and the caller's mode.
-        Ok(file) => unsafe { libc::fdopen(file.into_raw_fd(), mode) },
+        Ok(file) => {
+            // SAFETY: an open descriptor, and the caller's mode.
+            let stream = unsafe { libc::fdopen(file.as_raw_fd(), mode) };
+            if !stream.is_null() {
+                // The descriptor is the stream's now.
+                let _ = file.into_raw_fd();
+            }
+            stream
+        }
         Err(errno) => {
             failed(errno);
             std::ptr::null_mut()

@@ -117,6 +117,8 @@ int main(void)
 	CHECK(sendto(fd, buf, 40, 0, (struct sockaddr *)&kernel, sizeof kernel) == -1 && errno == ECONNREFUSED);
 	CHECK(send(fd, buf, 0, 0) == 0 && recv(fd, buf, sizeof buf, MSG_DONTWAIT) == -1 && errno == EAGAIN);
 	other = open("/dev/null", O_RDWR);
+	CHECK(close(other) == 0 && fopen("/proc/net/ip_queue", "?") == NULL && errno == EINVAL);
+	CHECK(open("/dev/null", O_RDWR) == other);
 	length = sizeof local;
 	CHECK(dup3(other, fd, O_APPEND) == -1 && errno == EINVAL);
 	CHECK(getsockname(fd, (struct sockaddr *)&local, &length) == 0 && local.nl_pid == (unsigned int)getpid());
