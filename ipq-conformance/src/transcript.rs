@@ -8,14 +8,15 @@ use bytes::Bytes;
 use ipq_core::wire::Abi;
 use std::fmt::Write as _;
 
-/// The most steps that a transcript keeps. It forgets the first ones.
+/// The most steps that a transcript keeps: the last ones. Earlier steps are forgotten.
 const MOST_EVENTS: usize = 10_000;
 
-/// The most lines that are shown of one step's datagrams, packets or text. A packet's headers take
-/// fewer.
+/// The most lines that are shown of one step's decoded datagrams, packets or text, all together. A
+/// packet's headers take fewer. Printed text has no such limit.
 const MOST_LINES: usize = 64;
 
-/// The steps and observations of a case, in order.
+/// The last 10,000 steps of a case with their observations, in order. A step that the world could
+/// not do is left out.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     abi: Abi,
@@ -23,14 +24,14 @@ pub struct Transcript {
     forgotten: usize,
 }
 
-/// A step, its observation, and the text that was printed.
+/// A step that was done, its observation, and the text that was printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The step that was done.
     pub step: Step,
     /// The observation after the step.
     pub seen: Observation,
-    /// The text that the implementation printed during the step.
+    /// The text that the implementation printed since the step before, most often during this step.
     pub printed: String,
 }
 
@@ -51,7 +52,8 @@ impl Transcript {
         self.events.push(Event { step, seen, printed });
     }
 
-    /// Returns the steps that the transcript keeps, in order.
+    /// Returns the steps that the transcript keeps, in order, with their observations: the last
+    /// 10,000.
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -64,8 +66,9 @@ impl Transcript {
         })
     }
 
-    /// Returns the transcript for people: a line for each step, with the decoded datagrams and
-    /// packets below it.
+    /// Returns the transcript for people: a numbered line for each step with its observation. Below
+    /// it stand what was printed, and up to 64 lines of decoded datagrams and packets or of a
+    /// file's text.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -89,7 +92,8 @@ impl Transcript {
     }
 
     /// Returns the messages and packets as a capture (pcapng) for Wireshark and other tools. The
-    /// time of each is the number of its step, in seconds.
+    /// time of each is the number of its step, in seconds. A frame that arrived several times in
+    /// one step stands there once, and messages that a drain only counted are left out.
     #[must_use]
     pub fn pcapng(&self) -> Vec<u8> {
         capture::of((self.forgotten + 1..).zip(&self.events), self.abi)

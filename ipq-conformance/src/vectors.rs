@@ -13,8 +13,8 @@
 //! | `refused` | otherwise, the first thing that is wrong: a word |
 //! | `rule`, `reason` | with `refused`: the rule that the frame breaks, and a sentence |
 //!
-//! Numbers of a word's size are decimal text, since JSON's numbers lose some of them. Names and
-//! payloads are pairs of hexadecimal digits.
+//! Numbers of a word's size are decimal text, since JSON's numbers lose some of them. Datagrams,
+//! names, hardware addresses, payloads and quoted messages are pairs of hexadecimal digits.
 
 mod samples;
 
@@ -22,14 +22,15 @@ use crate::world::order_word;
 use ipq_core::wire::{Abi, Header, Message, MessageType, PacketMetadata, WireError};
 use serde_json::{Map, Value, json};
 
-/// Returns all vectors, for every layout.
+/// Returns all vectors, for every layout: both word sizes in both byte orders.
 #[must_use]
 pub fn all() -> Vec<Value> {
     Abi::ALL.into_iter().flat_map(samples::of).collect()
 }
 
 /// Returns the meaning of a datagram as this project's own parser reads it: the keys of a vector
-/// from `header` on.
+/// from `header` on. There is no `header` if the datagram is shorter than one, and either `message`
+/// or the three keys that begin with `refused`.
 #[must_use]
 pub fn read(datagram: &[u8], abi: Abi) -> Map<String, Value> {
     let mut meaning = Map::new();

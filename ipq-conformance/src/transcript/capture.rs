@@ -3,8 +3,8 @@
 //!
 //! | interface | what |
 //! |---|---|
-//! | `netlink` | each datagram that was sent or received, with the link type NETLINK (253) |
-//! | `packets` | packets that arrived, that left, and that this host sent, with empty addresses |
+//! | `netlink` | each datagram that a step sent, tried to send or received, with the link type NETLINK (253); a drain has none |
+//! | `packets` | frames that arrived, once for each step; frames that left and were taken; packets that the host sent, with zeros for both addresses |
 //!
 //! The time is the number of the step, in seconds. The comment describes the step in words.
 
@@ -18,7 +18,8 @@ use std::collections::HashMap;
 const NETLINK: u32 = 0;
 const PACKETS: u32 = 1;
 
-/// The netlink protocol of the IPv4 queue, for a socket that no step opened.
+/// The netlink protocol of the IPv4 queue, for a socket or handle that no step in the transcript
+/// opened.
 const IPV4_PROTOCOL: u16 = Family::Ipv4.netlink_protocol() as u16;
 
 /// The resolution of times in the capture: 10⁻⁶ seconds.
@@ -104,7 +105,8 @@ impl Writer {
         }
     }
 
-    /// Writes the datagrams of a call of a libipq: those that it sent, and what it read.
+    /// Writes the datagrams of a call of a libipq: those that the call sent, then the one that it
+    /// read. Of a call that creates a handle writes nothing, and only keeps the handle's protocol.
     fn call(&mut self, time: u64, comment: &str, function: &Function, returned: &Returned) {
         let handle = match function {
             Function::CreateHandle { protocol, .. } => {

@@ -213,8 +213,9 @@ impl Samples {
     }
 }
 
-/// Returns packet metadata with each field at a limit, and the names of these limits. `most` is the
-/// largest number that a word holds.
+/// Returns twelve variants of the ordinary packet metadata, each with a name. Each variant has an
+/// extreme or unusual value in one field, or in two that belong together. `most` is the largest
+/// number that a word holds.
 fn extremes(most: u64) -> [(&'static str, PacketMetadata); 12] {
     let plain = plain();
     [
@@ -329,8 +330,8 @@ const fn time(seconds: i64, microseconds: i64) -> Timestamp {
     Timestamp { seconds, microseconds }
 }
 
-/// Returns the hardware address of `length` bytes at the beginning of `field`. `length` is at most
-/// 8.
+/// Returns the hardware address of `length` bytes at the beginning of `field`; no address if
+/// `length` is over 8.
 fn address(length: u8, field: [u8; 8]) -> HardwareAddress {
     HardwareAddress::from_wire(length, field).unwrap_or(HardwareAddress::NONE)
 }

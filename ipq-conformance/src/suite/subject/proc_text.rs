@@ -3,7 +3,9 @@
 use crate::suite::kernels;
 use ipq_core::Family;
 
-/// The numbers in `/proc/net/ip_queue` or `ip6_queue` (PROC-1).
+/// The numbers in `/proc/net/ip_queue` or `ip6_queue` (PROC-1). Three more numbers, which only
+/// kernels before 2.4.18 have, are left out. A negative number of a kernel before 2.6.10 is kept as
+/// its two's complement in 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcText {
     /// "Peer PID": the port id of the peer; 0 if there is no peer.
@@ -26,7 +28,8 @@ pub struct ProcText {
 
 impl ProcText {
     /// Parses the eight lines of kernels before 2.4.18, or the five of kernels before 2.6.10. Fails
-    /// if a line does not begin with its label or end with a number.
+    /// if the text has another number of lines, or if a line is not its label followed by a number.
+    /// A negative number becomes its two's complement in 64 bits.
     fn parse_older(text: &str, kernel: &str) -> Result<Self, String> {
         let labels: &[&str] = if kernels::is_before(kernel, "2.4.18") {
             &[
@@ -74,9 +77,10 @@ impl ProcText {
         })
     }
 
-    /// Parses the text of a kernel with the version `kernel`. From 2.6.10 on the text must have
-    /// exactly the seven lines of PROC-1; older kernels have eight or five lines. The error says
-    /// what is wrong.
+    /// Parses the text of a kernel with the version `kernel`. From 2.6.10 on the text must be
+    /// exactly the seven lines of PROC-1, of which `family` decides the last label. Kernels before
+    /// 2.4.18 have eight lines, and those before 2.6.10 five. The error says which line is wrong,
+    /// or that there are too many or too few.
     pub(super) fn parse(text: &str, family: Family, kernel: &str) -> Result<Self, String> {
         if kernels::is_before(kernel, "2.6.10") {
             return Self::parse_older(text, kernel);

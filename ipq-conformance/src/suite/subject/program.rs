@@ -35,22 +35,23 @@ impl Subject {
 }
 
 impl Program<'_> {
-    /// Makes the call `call`, and returns its results. Fails if the call could not be made, or did
-    /// not return.
+    /// Makes the call `call`, and returns its results. Fails if the call could not be made, did not
+    /// return, or wrote past the end of its buffer.
     #[track_caller]
     pub fn call(&self, call: &Call) -> Result<Returned, Stopped> {
         let place = Location::caller();
         self.client.call(call).map_err(|stopped| stopped.at(place))
     }
 
-    /// Calls a function on the first thread, with errno 0 before the call, and returns the results.
+    /// Calls a function on the first thread, with errno 0 before the call and without signals.
+    /// Returns the results, also if the function failed.
     #[track_caller]
     pub fn run(&self, function: Function) -> Result<Returned, Stopped> {
         self.run_with(0, function)
     }
 
-    /// Calls a function on the first thread, with this errno before the call, and returns the
-    /// results.
+    /// Calls a function on the first thread, with this errno before the call and without signals.
+    /// Returns the results, also if the function failed.
     #[track_caller]
     pub fn run_with(&self, errno: i32, function: Function) -> Result<Returned, Stopped> {
         self.call(&Call {
@@ -75,7 +76,7 @@ impl Program<'_> {
     }
 
     /// Calls `ipq_create_handle(0, protocol)`, and returns the results, also if the call returned
-    /// NULL.
+    /// NULL. `protocol` is the number of a family in C, and may be wrong.
     #[track_caller]
     pub fn try_create(&self, protocol: u32) -> Result<Returned, Stopped> {
         self.run(Function::CreateHandle { flags: 0, protocol })
@@ -101,15 +102,16 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_read` with a buffer of 128 KiB, and returns the results. `timeout` is in
-    /// microseconds: 0 waits for ever, and a negative one not at all.
+    /// Calls `ipq_read` with a buffer of 128 KiB. Returns the results, also if the call failed or
+    /// read nothing. `timeout` is in microseconds: 0 waits for ever, and a negative one not at all.
     #[track_caller]
     pub fn read(&self, handle: HandleNumber, timeout: i32) -> Result<Returned, Stopped> {
         self.read_into(handle, BUFFER_BYTES, timeout)
     }
 
-    /// Calls `ipq_read` with a buffer of `length` bytes, and returns the results. `timeout` is in
-    /// microseconds: 0 waits for ever, and a negative one not at all.
+    /// Calls `ipq_read` with a buffer of `length` bytes. Returns the results, also if the call
+    /// failed or read nothing. `timeout` is in microseconds: 0 waits for ever, and a negative one
+    /// not at all.
     #[track_caller]
     pub fn read_into(&self, handle: HandleNumber, length: u32, timeout: i32) -> Result<Returned, Stopped> {
         self.run(Function::Read {
@@ -119,8 +121,8 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_read` without waiting. Returns the packet id and the payload of the packet that
-    /// the call read. Fails if it read none.
+    /// Calls `ipq_read` without waiting. Returns the packet id and the payload of the PACKET
+    /// message that the call read. Fails if the call read no such message, or not the whole of one.
     #[track_caller]
     pub fn expect_packet(&self, handle: HandleNumber) -> Result<(PacketId, Bytes), Stopped> {
         let read = self.read(handle, -1)?;
@@ -134,8 +136,8 @@ impl Program<'_> {
         }
     }
 
-    /// Calls `ipq_set_verdict`, and returns the results. With a `replacement` of `None` the payload
-    /// is NULL and its length 0.
+    /// Calls `ipq_set_verdict`. Returns the results, also if the call failed. With a `replacement`
+    /// of `None` the payload is NULL and its length 0.
     #[track_caller]
     pub fn set_verdict(
         &self,
@@ -153,8 +155,9 @@ impl Program<'_> {
         })
     }
 
-    /// Returns the fields of a handle's structure (LIB-8), which only a libipq for C has. With
-    /// `ipq-core`'s handle the case is broken.
+    /// Returns the descriptor and both addresses of a handle's structure (LIB-8), and whether the
+    /// descriptor has something to read. Only a libipq for C has the structure; with `ipq-core`'s
+    /// handle the case is broken.
     #[track_caller]
     pub fn inspect(&self, handle: HandleNumber) -> Result<HandleState, Stopped> {
         let inspected = self.run(Function::Inspect { handle })?;
@@ -163,8 +166,8 @@ impl Program<'_> {
             .ok_or_else(|| Stopped::broken("a handle that there is can be looked at"))
     }
 
-    /// Returns the port id in the header of the first datagram that a call sent. Fails if it sent
-    /// none.
+    /// Returns the port id in the netlink header of the first datagram that a call sent. Fails if
+    /// the call sent none, or if the datagram is shorter than a header.
     #[track_caller]
     pub fn port_id(&self, returned: &Returned) -> Result<PortId, Stopped> {
         let sent = returned
@@ -204,8 +207,9 @@ impl Program<'_> {
         self.subject.equal("errno", &errno, &returned.errno.unwrap_or(errno))
     }
 
-    /// Fails unless the call sent one datagram, which is `request` byte for byte, and returned the
-    /// number of its bytes (LIB-2).
+    /// Fails unless the call sent exactly one datagram, which is `request` byte for byte, and
+    /// returned the number of the datagram's bytes (LIB-2). Any port id in the header will do,
+    /// unless `request` sets one.
     #[track_caller]
     pub fn sends(&self, request: &crate::suite::Request, returned: &Returned) -> CaseResult {
         let port_id = self.port_id(returned)?;

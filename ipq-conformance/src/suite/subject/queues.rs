@@ -26,12 +26,14 @@ pub struct AnswerForm {
 
 impl Subject {
     /// Opens a socket of netlink protocol 12, bound to the next of [`PORT_IDS`](super::PORT_IDS).
+    /// Fails if the socket can't be opened or bound.
     #[track_caller]
     pub fn open_queues(&self) -> Result<Socket<'_>, Stopped> {
         self.open_protocol(PROTOCOL)
     }
 
-    /// Opens a socket, and binds queue `number` to it, in copy mode PACKET for whole packets.
+    /// Opens a socket of netlink protocol 12, and binds queue `number` to it, in copy mode PACKET
+    /// for whole packets. Fails unless the kernel acknowledges that.
     #[track_caller]
     pub fn listen(&self, number: u16) -> Result<Socket<'_>, Stopped> {
         let socket = self.open_queues()?;
@@ -39,7 +41,8 @@ impl Subject {
         Ok(socket)
     }
 
-    /// Reads `/proc/net/netfilter/nfnetlink_queue`, and returns its text.
+    /// Reads `/proc/net/netfilter/nfnetlink_queue`, and returns its text. Fails if there is no such
+    /// file.
     #[track_caller]
     pub fn queues_text(&self) -> Result<String, Stopped> {
         self.text(&Step::QueuesProc)
@@ -62,7 +65,8 @@ impl Subject {
 }
 
 impl Socket<'_> {
-    /// Sends a message without reading an answer, and returns the bytes sent.
+    /// Sends a message unchanged, and returns its bytes. Reads no answer. Fails unless the whole
+    /// message is sent.
     #[track_caller]
     pub fn ask(&self, request: &QueueRequest) -> Result<Bytes, Stopped> {
         let bytes = request.bytes();
@@ -70,14 +74,16 @@ impl Socket<'_> {
         Ok(bytes)
     }
 
-    /// Sends a message with the flag ACK, and expects that the next datagram acknowledges it.
+    /// Sends a message with the flag ACK added. Fails unless the next datagram from the kernel
+    /// acknowledges the message.
     #[track_caller]
     pub fn done(&self, request: &QueueRequest) -> CaseResult {
         let sent = self.ask(&request.clone().ack())?;
         self.expect_success(&sent)
     }
 
-    /// Sends a message, and expects that the next datagram refuses it with `errno`.
+    /// Sends a message unchanged. Fails unless the next datagram from the kernel is the error
+    /// `errno`, which quotes the whole message.
     #[track_caller]
     pub fn refused(&self, errno: Errno, request: &QueueRequest) -> CaseResult {
         let sent = self.ask(request)?;
@@ -103,7 +109,7 @@ impl Socket<'_> {
     }
 
     /// Expects that the next datagram answers the message `request` with `errno`, 0 for a success,
-    /// in this form, byte for byte.
+    /// in this form, byte for byte. `request` has at least the 16 bytes of a header.
     #[track_caller]
     pub fn expect_answer(&self, errno: Errno, request: &[u8], form: &AnswerForm) -> CaseResult {
         let quoted = if form.capped { &request[..16] } else { request };
@@ -130,7 +136,8 @@ impl Socket<'_> {
         expect_bytes("the answer", &expected, &seen, Kind::Netlink(self.subject().abi()))
     }
 
-    /// Returns the next datagram. Fails unless it is a packet message of queue `number`.
+    /// Returns the next datagram, without waiting for it. Fails unless the datagram is a
+    /// well-formed packet message of queue `number` from the kernel.
     #[track_caller]
     pub fn expect_queued(&self, number: u16) -> Result<QueuedMessage, Stopped> {
         let frame = self.expect_frame()?;
@@ -150,7 +157,7 @@ impl Socket<'_> {
         }
     }
 
-    /// Switches on the socket's option `NETLINK_CAP_ACK`.
+    /// Switches on the socket's option `NETLINK_CAP_ACK`, by which errors quote the header only.
     #[track_caller]
     pub fn set_cap_ack(&self) -> CaseResult {
         self.subject().act(&Step::CapAck {
@@ -158,7 +165,7 @@ impl Socket<'_> {
         })
     }
 
-    /// Switches on the socket's option `NETLINK_EXT_ACK`.
+    /// Switches on the socket's option `NETLINK_EXT_ACK`, by which answers may have attributes.
     #[track_caller]
     pub fn set_ext_ack(&self) -> CaseResult {
         self.subject().act(&Step::ExtAck {
@@ -212,7 +219,7 @@ impl QueuedMessage {
         self.frame[16]
     }
 
-    /// Returns the packet id.
+    /// Returns the packet id, which names the packet in a verdict.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.number(attribute::PACKET_HEADER).unwrap_or_default()
@@ -246,15 +253,17 @@ impl QueuedMessage {
         found.map(|(_, content)| content)
     }
 
-    /// Returns the big-endian number of 32 bits that the attribute of type `kind` begins with;
-    /// `None` if the message has no such attribute, or its content is under 4 bytes.
+    /// Returns the big-endian number of 32 bits that the first attribute of type `kind` begins
+    /// with; `None` if the message has no such attribute, or if the attribute's content is under 4
+    /// bytes.
     #[must_use]
     pub fn number(&self, kind: u16) -> Option<u32> {
         let content = self.attribute(kind)?;
         content.first_chunk().map(|number| u32::from_be_bytes(*number))
     }
 
-    /// Returns the bytes that were copied of the packet; none if the message has no payload.
+    /// Returns the bytes that were copied of the packet, from its network header on; empty if the
+    /// message has no attribute PAYLOAD.
     #[must_use]
     pub fn payload(&self) -> Bytes {
         self.attribute(attribute::PAYLOAD).cloned().unwrap_or_default()

@@ -11,7 +11,8 @@ use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
 use std::ops::Deref;
 use std::time::Duration;
 
-/// The length of a receive call's buffer in bytes: more than the largest frame.
+/// The length of a receive call's buffer in bytes, if the case does not choose one: more than the
+/// largest packet message.
 const BUFFER_BYTES: usize = 1 << 17;
 
 /// A netlink socket that a case has opened. It stays open until [`close`](Socket::close), or until
@@ -62,29 +63,31 @@ impl<'s> Socket<'s> {
 
     // Sending.
 
-    /// Sends the MODE message that libipq sends for this copy mode and range. Reads no answer.
+    /// Sends a MODE message with this copy mode and range, and the flag REQUEST alone. Reads no
+    /// answer. Fails unless the whole message is sent.
     #[track_caller]
     pub fn set_mode(&self, mode: CopyMode, range: u64) -> CaseResult {
         self.request(&Request::mode(mode, range)).map(drop)
     }
 
-    /// Sends the VERDICT message that libipq sends for this verdict, without a replacement. Reads
-    /// no answer.
+    /// Sends a VERDICT message without a replacement, and with the flag REQUEST alone. Reads no
+    /// answer. Fails unless the whole message is sent.
     #[track_caller]
     pub fn verdict(&self, packet_id: PacketId, verdict: Verdict) -> CaseResult {
         self.request(&Request::verdict(packet_id, verdict)).map(drop)
     }
 
-    /// Sends the VERDICT message that libipq sends to accept a packet with a replacement. Reads no
-    /// answer.
+    /// Sends a VERDICT message that accepts a packet with a replacement, and has the flag REQUEST
+    /// alone. Reads no answer. Fails unless the whole message is sent.
     #[track_caller]
     pub fn replace(&self, packet_id: PacketId, replacement: &[u8]) -> CaseResult {
         self.request(&Request::verdict(packet_id, Verdict::Accept).replacement(replacement))
             .map(drop)
     }
 
-    /// Sends a request, and returns the datagram sent, to compare with what an answer quotes. Reads
-    /// no answer.
+    /// Sends a request, and returns the datagram sent, to compare with what an answer quotes. The
+    /// header has the socket's port id, unless the request sets another. Reads no answer. Fails
+    /// unless the whole datagram is sent.
     #[track_caller]
     pub fn request(&self, request: &Request) -> Result<Bytes, Stopped> {
         let bytes = request.bytes(self.subject.abi(), self.port_id);
@@ -118,13 +121,15 @@ impl<'s> Socket<'s> {
 
     // Receiving.
 
-    /// Makes one receive call that does not wait, with a buffer of 128 KiB.
+    /// Makes one receive call that does not wait, with a buffer of 128 KiB. Returns the call's
+    /// result, which may be an errno or that there is nothing.
     #[track_caller]
     pub fn receive(&self) -> Result<Received, Stopped> {
         self.receive_into(BUFFER_BYTES)
     }
 
-    /// Makes one receive call that does not wait, with a buffer of `size` bytes.
+    /// Makes one receive call that does not wait, with a buffer of `size` bytes. Returns the call's
+    /// result, which may be an errno or that there is nothing.
     #[track_caller]
     pub fn receive_into(&self, size: usize) -> Result<Received, Stopped> {
         let step = Step::Receive {
@@ -137,7 +142,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Expects that there is neither a datagram nor an error to receive.
+    /// Makes a receive call that does not wait. Fails if the call receives a datagram or an error.
     #[track_caller]
     pub fn expect_nothing(&self) -> CaseResult {
         match self.receive()? {
@@ -146,7 +151,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Expects that the next receive call fails with ENOBUFS.
+    /// Makes a receive call that does not wait. Fails unless the call fails with ENOBUFS.
     #[track_caller]
     pub fn expect_overrun(&self) -> CaseResult {
         match self.receive()? {
@@ -155,7 +160,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns the next datagram. Fails unless it comes from the kernel.
+    /// Returns the next datagram, without waiting for it. Fails if there is none, if the receive
+    /// call fails, or if the datagram does not come from the kernel.
     #[track_caller]
     pub fn expect_frame(&self) -> Result<Bytes, Stopped> {
         match self.receive()? {
@@ -164,7 +170,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns the next datagram as a packet. Fails unless it is a PACKET message from the kernel.
+    /// Returns the next datagram as a packet, without waiting for it. Fails unless the datagram is
+    /// a whole PACKET message from the kernel.
     #[track_caller]
     pub fn expect_packet(&self) -> Result<ReceivedPacket, Stopped> {
         let frame = self.expect_frame()?;
@@ -180,8 +187,8 @@ impl<'s> Socket<'s> {
     }
 
     /// Expects that the next datagram is the error `errno` in answer to the message `quoted`, byte
-    /// for byte. The error must quote the whole message, or before Linux 2.6.29 only its header
-    /// (WIRE-6, ERR-2, ERR-3).
+    /// for byte. The error must quote the message up to the length that the message's header
+    /// states, or before Linux 2.6.29 only the header (WIRE-6, ERR-2, ERR-3).
     #[track_caller]
     pub fn expect_error(&self, errno: Errno, quoted: &[u8]) -> CaseResult {
         if kernels::is_before(&self.subject.machine().kernel, "2.6.29") {
@@ -192,8 +199,8 @@ impl<'s> Socket<'s> {
         self.expect_reply(errno.0.wrapping_neg(), quoted.get(..stated).unwrap_or(quoted), quoted)
     }
 
-    /// Expects that the next datagram acknowledges the message `request`, byte for byte (MSG-10,
-    /// WIRE-6).
+    /// Expects that the next datagram acknowledges the message `request` and quotes its header
+    /// only, byte for byte (MSG-10, WIRE-6).
     #[track_caller]
     pub fn expect_ack(&self, request: &[u8]) -> CaseResult {
         self.expect_reply(0, request.get(..Header::BYTES).unwrap_or(request), request)
@@ -214,7 +221,8 @@ impl<'s> Socket<'s> {
         expect_bytes("the reply", &expected, &seen, Kind::Netlink(abi))
     }
 
-    /// Receives until nothing is left, past ENOBUFS, and returns the counts of the frames.
+    /// Receives until nothing is left, past ENOBUFS, and returns the counts of the frames. An error
+    /// other than ENOBUFS also ends the receiving.
     #[track_caller]
     pub fn drain(&self) -> Result<Drained, Stopped> {
         let step = Step::Drain {
@@ -262,7 +270,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Switches on the socket's option `NETLINK_NO_ENOBUFS`.
+    /// Switches on the socket's option `NETLINK_NO_ENOBUFS`, by which overruns are not reported
+    /// (SOCK-4).
     #[track_caller]
     pub fn set_no_enobufs(&self) -> CaseResult {
         self.subject.act(&Step::NoEnobufs {
@@ -271,7 +280,7 @@ impl<'s> Socket<'s> {
     }
 
     /// Binds the socket, bound already or not. Returns the errno, `None` if the bind succeeded, and
-    /// the port id afterwards.
+    /// the port id afterwards, 0 if the socket is unbound.
     #[track_caller]
     pub fn bind(&self, port_id: PortId) -> Result<(Option<Errno>, PortId), Stopped> {
         self.bound(&Step::Bind {
@@ -301,8 +310,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Polls for at most `timeout`. Returns whether a receive call would return at once, and
-    /// whether an error is pending.
+    /// Polls for at most `timeout` of the world's clock. Returns whether a receive call would
+    /// return at once, even with an error, and whether an error is pending.
     #[track_caller]
     pub fn poll(&self, timeout: Duration) -> Result<(bool, bool), Stopped> {
         let step = Step::Poll {

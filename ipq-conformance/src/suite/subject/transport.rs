@@ -12,8 +12,9 @@ use std::time::Duration;
 
 /// A socket of the world as the transport of a [`Handle`](ipq_core::Handle).
 ///
-/// If the world can't do what the transport asks, the handle gets the error that its connection is
-/// closed, and the case ends with the world's reason.
+/// If the world can't do what the transport asks, or contradicts itself, the handle gets the error
+/// that its connection is closed, and the case ends with the reason. Only a request to switch
+/// `NETLINK_NO_ENOBUFS` off, which no world can do, fails with EOPNOTSUPP.
 #[derive(Debug)]
 pub struct WorldTransport<'s> {
     socket: Socket<'s>,
@@ -30,7 +31,7 @@ impl<'s> WorldTransport<'s> {
         &self.socket
     }
 
-    /// Returns the transport's socket, and drops the transport.
+    /// Consumes the transport, and returns its socket.
     pub(crate) fn into_socket(self) -> Socket<'s> {
         self.socket
     }
