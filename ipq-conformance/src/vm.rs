@@ -3,8 +3,8 @@
 //!
 //! The machine's memory holds everything: a kernel, and a file system with this program as its
 //! first process. The program's report comes by the serial line between two marks, followed by the
-//! exit status. Other lines come from the kernel. The last of them are shown if the machine does
-//! not end as it should.
+//! exit status. Other lines come from the kernel. If the machine does not end as it should, the
+//! last lines of any kind are shown.
 
 mod guest;
 mod initramfs;
@@ -26,26 +26,26 @@ pub use modules::ModulesError;
 pub use program::ProgramError;
 
 const EMULATOR: &str = "qemu-system-x86_64";
-/// The mark before the report, on a line of its own.
+/// The mark before the report, at the end of a line.
 const BEGIN_MARK: &str = "=== ipq-conformance begins ===";
 /// The mark after the report, at the beginning of a line. The suite's exit status follows it.
 const END_MARK: &str = "=== ipq-conformance ends: ";
 /// The mark before each line that the suite wrote to its standard error.
 const ERROR_MARK: &str = "\u{2}";
-/// The most lines of the serial line that are kept for error messages.
+/// The most lines of the serial line that are kept for error messages: the last ones.
 const LAST_LINES: usize = 40;
 
-/// A machine to boot.
+/// A virtual machine to boot in QEMU for one run of the suite.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// The kernel, as a bzImage.
+    /// The path of the kernel, a bzImage.
     pub kernel: PathBuf,
-    /// The folder `lib/modules/VERSION`; `None` if everything that the suite needs is built into
-    /// the kernel.
+    /// The path of the folder `lib/modules/VERSION` with the kernel's modules; `None` if everything
+    /// that the suite needs is built into the kernel.
     pub modules: Option<PathBuf>,
     /// The way in which QEMU executes the machine.
     pub accelerator: Accelerator,
-    /// The time limit of the machine.
+    /// The longest time from the start of QEMU to the end of the report.
     pub time_limit: Duration,
     /// The suite's arguments in the machine, such as `run` and its options.
     pub arguments: Vec<String>,
@@ -54,7 +54,7 @@ pub struct Machine {
 /// The way in which QEMU executes the code of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
-    /// QEMU's interpreter executes the machine: slow, and possible everywhere.
+    /// QEMU's software emulation, TCG, executes the machine's code: slow, and possible everywhere.
     Tcg,
     /// The processor executes the machine's code, through KVM in this machine's kernel.
     Kvm,
@@ -70,8 +70,10 @@ impl Accelerator {
 }
 
 impl Machine {
-    /// Boots the machine, and copies the report to `output` as it comes. Returns the suite's exit
-    /// status.
+    /// Boots the machine, and copies the report to `output` line by line as it comes. What the
+    /// suite writes to its standard error goes to that of this process. Returns the suite's exit
+    /// status, whatever it is. Fails if the machine can't be made or started, or does not reach the
+    /// end of the report.
     pub fn run(&self, output: &mut impl Write) -> Result<u8, MachineError> {
         self.check()?;
         let modules = self
@@ -86,7 +88,7 @@ impl Machine {
         self.boot(&mut self.emulator(initramfs.path()), output)
     }
 
-    /// Checks that the machine's kernel can be read and that QEMU can be started.
+    /// Fails unless the machine's kernel is a file that can be opened, and QEMU can be started.
     fn check(&self) -> Result<(), MachineError> {
         let kernel = File::open(&self.kernel).and_then(|kernel| kernel.metadata());
         let no_kernel = |source| MachineError::Kernel {
@@ -118,8 +120,9 @@ impl Machine {
         command
     }
 
-    /// Runs QEMU, and kills it when the report is over or its time has run out. Returns the suite's
-    /// exit status.
+    /// Runs QEMU by the command `emulator`, and kills it when the report is over or the time limit
+    /// has passed. Copies the report to `output`, and returns the suite's exit status. Fails if
+    /// QEMU ends, or the time limit passes, before the end of the report.
     fn boot(&self, emulator: &mut Command, output: &mut impl Write) -> Result<u8, MachineError> {
         let mut emulator = Emulator(emulator.spawn().map_err(MachineError::Emulator)?);
         let Some(mut lines) = emulator.0.stdout.take() else {
@@ -144,8 +147,9 @@ impl Machine {
     }
 }
 
-/// Returns the next line of `from`, without its end; `None` after the last. Fails at `deadline`.
-/// `unread` keeps bytes from one call to the next.
+/// Returns the next line of `from`, without white space at its end; `None` at the end of the
+/// output, even if part of a line is left. Fails with `TimedOut` if no whole line came before
+/// `deadline`. `unread` keeps the bytes after the line for the next call.
 fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
@@ -178,9 +182,10 @@ struct Console {
 }
 
 impl Console {
-    /// Takes a line of the serial line. Lines of the report go to `output`, and lines of the
-    /// suite's standard error to that of this process. Returns the exit status at the end of the
-    /// report; `None` before.
+    /// Takes a line of the serial line. A line of the report goes to `output`, and one of the
+    /// suite's standard error to that of this process; other lines go nowhere. Returns the exit
+    /// status if the line ends the report with a number from 0 to 255; otherwise `None`. Keeps each
+    /// line but the marks of the report among the last lines.
     fn take_line(&mut self, line: &str, output: &mut impl Write) -> io::Result<Option<u8>> {
         if let Some(status) = line.strip_prefix(END_MARK) {
             return Ok(status.trim_end_matches([' ', '=']).parse().ok());
@@ -200,8 +205,9 @@ impl Console {
         Ok(None)
     }
 
-    /// Returns the machine's error for an error in reading from the serial line. If the machine's
-    /// time has run out, the error says whether anything came.
+    /// Returns the machine's error for an error in reading from the serial line: for a time-out
+    /// `Silent` if no line came, and otherwise `TimedOut` with the last lines; for any other error
+    /// `Io`.
     fn broken(&self, error: io::Error) -> MachineError {
         match error.kind() {
             io::ErrorKind::TimedOut if self.last_lines.is_empty() => MachineError::Silent,
@@ -229,11 +235,12 @@ impl Drop for Emulator {
     }
 }
 
-/// The reason why a machine gave no report. No reason says anything about the kernel under test.
+/// The reason why a machine gave no report, or not a whole one. No reason counts as a failure of
+/// the kernel under test.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachineError {
-    /// The kernel's file can't be read.
+    /// The kernel's file can't be opened, or is a folder.
     #[error("{} can't be read ({source}): name a kernel's bzImage with --kernel", .path.display())]
     Kernel {
         /// The kernel's path.
@@ -241,24 +248,24 @@ pub enum MachineError {
         /// The system's error.
         source: io::Error,
     },
-    /// QEMU could not be started.
+    /// QEMU could not be started, or has no output to read.
     #[error("{EMULATOR} can't be started ({0}): install it (on Debian the package qemu-system-x86)")]
     Emulator(#[source] io::Error),
     /// This program can't run in the machine, and can't be built so that it could.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// The kernel's modules could not be packed.
+    /// A module that the suite needs is missing, or could not be read.
     #[error(transparent)]
     Modules(#[from] ModulesError),
     /// The machine's file system could not be written.
     #[error(transparent)]
     Initramfs(#[from] InitramfsError),
-    /// The machine took longer than its time limit.
+    /// The machine took longer than its time limit, and at least one line came by the serial line.
     #[error(
         "broken: the machine is over its time limit; --time-limit gives it more. The last lines were:\n{last_lines}"
     )]
     TimedOut {
-        /// The last output of the serial line.
+        /// The last lines of the serial line, 40 at most.
         last_lines: String,
     },
     /// The machine took longer than its time limit, and no line came by the serial line.
@@ -267,16 +274,18 @@ pub enum MachineError {
          that have it, --accel tcg does without"
     )]
     Silent,
-    /// The machine ended before the end of the report.
+    /// QEMU ended before the end of the report: the machine halted or panicked, or QEMU refused to
+    /// run it.
     #[error(
         "broken: the machine ended before the suite did: the kernel does not boot here, or it panicked. The last lines were:\n\
          {last_lines}"
     )]
     Ended {
-        /// The last output of the serial line.
+        /// The last lines of the serial line, 40 at most, and then what QEMU wrote to its standard
+        /// error.
         last_lines: String,
     },
-    /// The report could not be read or passed on.
+    /// The serial line could not be read, or the report could not be written to the output.
     #[error("the machine's report can't be passed on: {0}")]
     Io(#[from] io::Error),
 }
@@ -317,8 +326,8 @@ mod tests {
         command
     }
 
-    /// Waits until what `awaited` names holds of its descriptor, or an error comes. Fails after a
-    /// minute.
+    /// Waits until poll reports an event of `awaited`: one that it asks for, an error or a hang-up.
+    /// Panics if none comes in a minute.
     fn wait_for(awaited: PollFd<'_>) {
         let patience = Timespec { tv_sec: 60, tv_nsec: 0 };
         assert_eq!(poll(&mut [awaited], Some(&patience)), Ok(1), "it never is");

@@ -42,11 +42,13 @@ pub trait World {
     /// Returns the implementation, machine and seed, for the head of a report.
     fn describe(&self) -> Description;
 
-    /// Returns the capabilities of the world.
+    /// Returns the capabilities of the world, which are the same in every setup.
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns the machine that the world stands for if it begins with `setup`: the machine in
-    /// `setup`, or that of [`describe`](World::describe) if `setup` names none.
+    /// Returns the machine that the world stands for if it begins with `setup`: by default the
+    /// machine in `setup`, or that of [`describe`](World::describe) if `setup` names none. A world
+    /// that stands for one kernel with `ip_queue` and for another with numbered queues chooses by
+    /// the protocol in `setup`.
     fn machine(&self, setup: &Setup) -> Machine {
         setup.machine.clone().unwrap_or_else(|| self.describe().machine)
     }
@@ -60,7 +62,7 @@ pub trait World {
 
     /// Puts the world into the state that `setup` describes. Then no numbered queue is bound, no
     /// `ip_queue` has a peer, and the modules of both `ip_queue` families, if the setup has them,
-    /// are loaded with the default maximum length.
+    /// are loaded with the default maximum length. Fails if the world can't be in that state.
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError>;
 
     /// Does one step, and returns the observation.
@@ -96,7 +98,7 @@ pub trait WorldFactory: Send + Sync {
     fn create(&self) -> Result<Box<dyn World>, WorldError>;
 
     /// Returns whether several worlds may exist at the same time. If not, cases run one after
-    /// another.
+    /// another. `true` by default.
     fn parallel(&self) -> bool {
         true
     }
@@ -124,8 +126,8 @@ pub enum WorldError {
     /// is skipped.
     #[error("not supported here: {0}")]
     Unsupported(String),
-    /// The step makes no sense, for this reason: its socket is not open, or its device does not
-    /// exist. The case itself is wrong, so it is broken.
+    /// The step or setup makes no sense, for this reason: for example its socket is not open, or
+    /// its device does not exist. The case itself is wrong, so it is broken.
     #[error("{0}")]
     Misuse(String),
     /// The laboratory failed, for this reason, and not the implementation: the case is broken.

@@ -11,14 +11,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// The name of the file with the suite's arguments, one a line.
+/// The name of the file in the root folder with the suite's arguments, one a line.
 pub(super) const ARGUMENTS: &str = "ipq-arguments";
-/// The name of the folder of modules. They are loaded in the order of their file names.
+/// The name of the folder of modules in the root folder. They are loaded in the order of their file
+/// names.
 pub(super) const MODULES: &str = "ipq-modules";
 
 /// If this program runs as the first process of the suite's machine, runs the suite, ends the
-/// machine, and never returns. Otherwise does nothing. The file of arguments tells the suite's
-/// machine from others.
+/// machine, and never returns. Otherwise does nothing. The suite's machine is one that has the file
+/// of arguments. If the machine can't be made ready, the reason stands in place of the report, with
+/// the exit status 2.
 pub fn run_if_first_process() {
     if std::process::id() != 1 || !Path::new("/").join(ARGUMENTS).exists() {
         return;
@@ -67,7 +69,8 @@ fn run() -> io::Result<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
 }
 
-/// Copies `lines` to the serial line, each as a whole and with `mark` before it.
+/// Copies `lines` to standard output, which is the serial line, until they end. Writes each line as
+/// a whole, with `mark` before it.
 fn pass_on(lines: impl Read, mark: &str) -> io::Result<()> {
     let mut lines = BufReader::new(lines);
     let mut line = mark.as_bytes().to_vec();

@@ -19,7 +19,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
 ];
 
-/// The greatest depth of folders that is searched for modules.
+/// The greatest depth of folders that is searched for modules. Deeper ones are ignored.
 const MOST_DEPTH: usize = 16;
 
 /// A module of the kernel that the machine loads.
@@ -31,7 +31,7 @@ pub(super) struct Module {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The reason why a kernel's modules could not be packed.
+/// The reason why the modules that the suite needs could not be collected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModulesError {
@@ -43,7 +43,7 @@ pub enum ModulesError {
         /// The system's error.
         source: io::Error,
     },
-    /// A module neither exists nor is built in.
+    /// A module has no file below the folder, and is not built in.
     #[error(
         "{folder} has no module {name}, and its modules.builtin does not name it: the kernel lacks {option}{compressed}",
         folder = .folder.display(),
@@ -54,15 +54,17 @@ pub enum ModulesError {
         folder: PathBuf,
         /// The module's name.
         name: String,
-        /// The kernel option that provides the module.
+        /// The kernel option that provides the module. For a dependency: words that name the module
+        /// that needs it.
         option: String,
-        /// `true` if the folder has compressed modules.
+        /// `true` if there are compressed modules below the folder, which can't be used.
         compressed: bool,
     },
 }
 
-/// Returns the modules below `folder` that the suite needs and that are not built in, in the order
-/// in which they must be loaded. An error if one is missing.
+/// Returns the modules below `folder` that the suite needs, and those that these depend on, in the
+/// order in which they must be loaded. Leaves out modules that are built in. Fails if a module is
+/// missing, or a file or folder can't be read.
 pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     let mut found = Found {
         folder: folder.to_owned(),
@@ -79,7 +81,8 @@ pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     Ok(found.order)
 }
 
-/// Returns the names in modules.builtin; no names if that file is missing.
+/// Returns the names of the modules that the file modules.builtin in `folder` lists, with `_` for
+/// `-`; no names if that file can't be read.
 fn built_in(folder: &Path) -> HashSet<String> {
     let listed = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
     listed.lines().filter_map(|line| name_of(Path::new(line))).collect()
@@ -116,8 +119,9 @@ impl Found {
         Ok(())
     }
 
-    /// Adds a module to the order, after the modules that it depends on. Does nothing if it is
-    /// built in or has been added. `option` is what an error says is lacking.
+    /// Adds a module to the order, after the modules that it depends on. Does nothing if the module
+    /// is built in or has been added. Fails if it is missing, when the error says that the kernel
+    /// lacks `option`, or if its file can't be read.
     fn add(&mut self, name: &str, option: &str) -> Result<(), ModulesError> {
         if self.built_in.contains(name) || !self.loaded.insert(name.to_owned()) {
             return Ok(());
@@ -147,8 +151,8 @@ fn name_of(path: &Path) -> Option<String> {
     Some(name.replace('-', "_"))
 }
 
-/// Returns the names of the modules that a module depends on. They stand in its bytes as the text
-/// `depends=a,b` between two zero bytes.
+/// Returns the names of the modules that a module depends on. They stand in the bytes `module` of
+/// its file as the text `depends=a,b` between two zero bytes. In the names `-` becomes `_`.
 fn dependencies(module: &[u8]) -> Vec<String> {
     let texts = module.split(|byte| *byte == 0);
     let depends = texts.filter_map(|text| text.strip_prefix(b"depends="));

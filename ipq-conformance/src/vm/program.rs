@@ -12,10 +12,10 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// This program could not be read.
+    /// This program's own file could not be found or read.
     #[error("this program can't be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// This program is for another architecture than the machine's.
+    /// This program is not for x86-64, the machine's architecture.
     #[error(
         "the virtual machine is an x86-64 one, and this program is for {}",
         env::consts::ARCH
@@ -27,16 +27,17 @@ pub enum ProgramError {
          with RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release --target {TARGET}, and use that one"
     )]
     NoSource,
-    /// A program without shared libraries could not be built.
+    /// Cargo could not build a program without shared libraries.
     #[error("a static {TARGET} program can't be built: {what}")]
     Build {
-        /// The reason: the system's error, or how cargo ended.
+        /// The reason: the system's error, how cargo ended, or that cargo named no program.
         what: String,
     },
 }
 
-/// Returns the path of a program without shared libraries: this program if it needs none, otherwise
-/// one that cargo builds now from this program's source.
+/// Returns the path of this suite's program without shared libraries: this program if it needs
+/// none, otherwise one that cargo builds now from this program's source. Fails if this program is
+/// not for x86-64 or can't be read, if its source is not here, or if cargo fails.
 pub(super) fn static_program() -> Result<PathBuf, ProgramError> {
     if !cfg!(target_arch = "x86_64") {
         return Err(ProgramError::OtherArchitecture);
@@ -73,7 +74,8 @@ fn build(package: &Path) -> Result<PathBuf, ProgramError> {
         .ok_or_else(|| failed("cargo names no program".into()))
 }
 
-/// Returns whether a program is a 64-bit ELF file that needs no loader of shared libraries.
+/// Returns whether `elf` is a 64-bit ELF file that names no loader of shared libraries. `false` if
+/// its program headers are cut off.
 fn is_static(elf: &[u8]) -> bool {
     const LOADER: u32 = 3;
     let number = |offset: usize, bytes: usize| {

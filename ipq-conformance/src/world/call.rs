@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The number of a handle, from 1, as the call that created the handle returned it.
+/// The number of a handle of libipq, from 1, as the call that created the handle returned it.
 /// [`NULL`](Self::NULL) stands for the null pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -83,8 +83,8 @@ pub enum Function {
         /// The bytes of the payload; `None` passes NULL.
         payload: Option<Bytes>,
     },
-    /// Calls `ipq_message_type(buffer)`, with the buffer of the last read. Returns the message's
-    /// type.
+    /// Calls `ipq_message_type(buffer)`, with the buffer of the last read. Returns the type in the
+    /// message's header.
     MessageType,
     /// Calls `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset in the
     /// buffer of the packet message that the pointer points to.
@@ -107,7 +107,8 @@ pub enum Function {
         /// The text that the line begins with; `None` passes NULL.
         prefix: Option<String>,
     },
-    /// Reads the fields of the handle's `struct ipq_handle` (LIB-8) into [`Returned::public`].
+    /// Reads the fields of the handle's `struct ipq_handle` other than `blocking` (LIB-8), and
+    /// whether its descriptor is readable, into [`Returned::public`]. Returns 0.
     Inspect {
         /// The number of the handle whose structure is read.
         handle: HandleNumber,
@@ -122,8 +123,8 @@ pub enum Function {
         /// The datagram that the call reads. The kernel did not send it.
         datagram: Bytes,
     },
-    /// Opens files until every descriptor below `below` is in use. Returns the highest descriptor
-    /// opened; -1 if the system allows no such number.
+    /// Opens files, which stay open, until every descriptor below `below` is in use. Returns the
+    /// last descriptor opened; -1 if the system does not allow so many.
     Occupy {
         /// The lowest descriptor that may stay free.
         below: u32,
@@ -139,22 +140,24 @@ pub struct Returned {
     pub errno: Option<i32>,
     /// The text that `ipq_errstr` returns after the call, on the same thread.
     pub text: String,
-    /// The bytes that the call read into the buffer; empty if the call was no read, or failed.
+    /// The bytes that the call read into the buffer; empty if the call was no read, failed, or read
+    /// nothing.
     pub bytes: Bytes,
     /// The text that the library printed to standard error during the call.
     pub printed: String,
-    /// The handle's structure; `None` unless the call was [`Function::Inspect`].
+    /// The fields of the handle's structure; `None` unless the call was [`Function::Inspect`].
     pub public: Option<HandleState>,
     /// The datagrams that the call sent to the kernel, in order.
     pub sent: Vec<Bytes>,
 }
 
-/// The fields of `struct ipq_handle` (LIB-8), and the state of its descriptor.
+/// The fields of `struct ipq_handle` other than `blocking` (LIB-8), and whether its descriptor is
+/// readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandleState {
     /// The number of the descriptor of the handle's socket.
     pub descriptor: i32,
-    /// The handle's own netlink address: the address family and the port id.
+    /// The netlink address of the handle's socket: the address family and the port id.
     pub local: (u16, u32),
     /// The kernel's netlink address: the address family and the port id.
     pub peer: (u16, u32),
@@ -172,8 +175,8 @@ pub enum Called {
     Missing(String),
     /// The call wrote past the end of its read buffer.
     Overwrote,
-    /// The call could not be made, since the system, the program or the library does not allow it,
-    /// for this reason. The case is skipped.
+    /// The call could not be made, since the system, the program or the library does not allow it.
+    /// The text is the reason, and the case is skipped.
     Unable(String),
     /// The call did not return, since the process ended. The text says how the process ended.
     Ended(String),
@@ -183,7 +186,8 @@ pub enum Called {
 }
 
 impl Function {
-    /// Returns the C name of the function; `inspect` or `occupy` for an action that is no function.
+    /// Returns the C name of the function, which for a forged read is `ipq_read`; `inspect` or
+    /// `occupy` for an action that is no function.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -204,8 +208,8 @@ impl Function {
     }
 }
 
-/// Writes the call as it stands in C, followed by the thread if it is not the first, and by a
-/// mention of signals.
+/// Writes the call as it stands in C, or a few words for an action that is no function. The thread
+/// follows if it is not the first, and a mention of signals if they arrive.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {
