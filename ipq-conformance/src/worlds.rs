@@ -33,8 +33,8 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     ]
 }
 
-/// Serves a world of a real kernel, or a library for C, and ends the process, if this program was
-/// started for that. Otherwise does nothing.
+/// If this program was started to serve a world of a real kernel, or a library for C, serves it and
+/// ends the process. Otherwise does nothing.
 ///
 /// The suite starts this program once more to have such a world in a process of its own. So a
 /// program that creates such a world calls this function first of all, before it has a second
@@ -48,8 +48,8 @@ pub fn serve_if_asked() {
 }
 
 /// Receives until nothing is left, or an error other than ENOBUFS comes. Returns the counts of
-/// frames, of PACKET messages, and of frames before the first ENOBUFS. `receive` gets the size of
-/// the buffer.
+/// frames, of PACKET messages, and of frames before the first ENOBUFS. `receive` makes one receive
+/// call with a buffer of the given size, which is that of a header. Fails if `receive` does.
 fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError>) -> Result<Observation, WorldError> {
     let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
     loop {

@@ -3,8 +3,12 @@
 //!
 //! | interface | what |
 //! |---|---|
-//! | `netlink` | each datagram that a step sent, tried to send or received, with the link type NETLINK (253); a drain has none |
-//! | `packets` | frames that arrived, once for each step; frames that left and were taken; packets that the host sent, with zeros for both addresses |
+//! | `netlink` | datagrams that were sent, tried or received, of link type NETLINK (253) |
+//! | `packets` | Ethernet frames that arrived or left, and packets that the host sent |
+//!
+//! A frame that arrived several times in one step stands there once. Frames that left are there if
+//! a step took them. Packets that the host sent have zeros for both Ethernet addresses. Datagrams
+//! that a drain only counted are left out.
 //!
 //! The time is the number of the step, in seconds. The comment describes the step in words.
 

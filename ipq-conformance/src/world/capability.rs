@@ -42,7 +42,7 @@ capabilities! {
     /// `/proc/net/ip6_queue` (PROC-1).
     ProcText = "proc-text" "shows the proc text of each queue",
     /// [`Step::Sysctl`](super::Step::Sysctl) and [`Step::ReadSysctl`](super::Step::ReadSysctl) need
-    /// this capability, for the maximum length of an `ip_queue` (PKT-2).
+    /// this capability, for the maximum length of either `ip_queue` (PKT-2).
     Sysctl = "sysctl" "lets the maximum queue length be read and set",
     /// [`Step::Link`](super::Step::Link) needs this capability, to set a device up or down (EVT-1).
     LinkState = "link-state" "can set devices up and down",
@@ -71,7 +71,7 @@ capabilities! {
     /// packet id is given twice (PKT-9).
     NeverReusedIds = "never-reused-ids" "can be told never to hand out a packet id twice",
     /// [`Step::Module`](super::Step::Module) needs this capability, to load or unload the module of
-    /// an `ip_queue` (EVT-2).
+    /// either `ip_queue` (EVT-2).
     ModuleLoading = "module-loading" "can load and unload the queue's module",
     /// [`Step::Clock`](super::Step::Clock) and [`Step::Advance`](super::Step::Advance) need this
     /// capability, to read the world's clock and move it forward (PKT-8).
@@ -106,8 +106,8 @@ capabilities! {
     /// A case needs this capability if it counts the datagrams that fill the receive buffer of a
     /// numbered queue (NFQ-101).
     QueuesWeights = "queues-weights" "weighs the datagrams of numbered queues as the measured kernels do",
-    /// The cases of topic `c-library` need this capability, to call a libipq for C by
-    /// [`Step::Call`](super::Step::Call).
+    /// The cases of topic `c-library` need this capability, to see errno, threads, signals and the
+    /// handle's structure. Other cases can call a libipq without it.
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }
 
@@ -134,7 +134,7 @@ impl Capabilities {
         self.0.contains(&capability)
     }
 
-    /// Returns the first of `needed` that the set lacks; `None` if it has them all.
+    /// Returns the first capability in `needed` that the set lacks; `None` if the set has them all.
     #[must_use]
     pub fn first_missing(&self, needed: &[Capability]) -> Option<Capability> {
         needed.iter().copied().find(|capability| !self.has(*capability))

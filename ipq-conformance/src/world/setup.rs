@@ -21,7 +21,8 @@ pub struct Setup {
     /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
     pub never_reuse_ids: bool,
     /// `true` if the IPv4 queue has found an earlier peer closed. The /proc text of Linux up to
-    /// 2.4.17 then says `Peer died : 1` (ERA-3); other kernels show nothing.
+    /// 2.4.17 then says `Peer died : 1` (ERA-3); other kernels show nothing. The worlds of real
+    /// kernels ignore this field.
     pub earlier_peer_died: bool,
     /// The protocol of the queues: `ip_queue` or `nfnetlink_queue`.
     pub queues: QueueProtocol,
@@ -39,7 +40,8 @@ pub enum QueueProtocol {
 }
 
 impl Setup {
-    /// Returns a setup with the world's own machine, `ip_queue`, and these rules.
+    /// Returns a setup with the world's own machine, `ip_queue`, and these rules. Any process id
+    /// will do, packet ids may be given again, and no earlier peer has died.
     #[must_use]
     pub fn with_rules(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
@@ -52,7 +54,8 @@ impl Setup {
         }
     }
 
-    /// Returns a setup with the world's own machine, numbered queues, and these rules.
+    /// Returns a setup with the world's own machine, numbered queues, and these rules. Any process
+    /// id will do, and packet ids may be given again.
     #[must_use]
     pub fn with_numbered_queues(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
@@ -62,8 +65,8 @@ impl Setup {
     }
 }
 
-/// Returns the setup of most recordings: the world's own machine, and rules that send forwarded UDP
-/// to the queue of its family.
+/// Returns the setup of most recordings: the world's own machine, and rules in the table filter
+/// that send forwarded UDP of either family to the `ip_queue` of that family.
 impl Default for Setup {
     fn default() -> Self {
         Self::with_rules(
@@ -156,7 +159,7 @@ impl Rule {
     }
 
     /// Returns a rule with the target NFQUEUE, which sends packets of every transport protocol to
-    /// `queue`.
+    /// one of the queues in `queue`.
     #[must_use]
     pub const fn numbered_queue(family: Family, table: Table, chain: Hook, queue: NumberedQueue) -> Self {
         Self {
@@ -168,7 +171,7 @@ impl Rule {
         }
     }
 
-    /// Returns the rule changed to match only packets of this transport protocol.
+    /// Returns the same rule, but for packets of this transport protocol only.
     #[must_use]
     pub const fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = Some(protocol);
@@ -201,9 +204,10 @@ pub enum Table {
 /// The action of a rule on a packet that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Target {
-    /// The packet goes to the queue of its family; in a world with numbered queues to queue 0.
+    /// The packet goes to the `ip_queue` of its family; if the setup has numbered queues, to queue
+    /// 0.
     Queue,
-    /// The packet goes to one of these numbered queues.
+    /// The packet goes to one of these numbered queues, by the target NFQUEUE.
     NumberedQueue(NumberedQueue),
     /// The packet gets this mark, and goes on to the next rule.
     Mark(u32),
@@ -218,8 +222,9 @@ pub struct NumberedQueue {
     pub last: u16,
     /// The way in which one of the queues is chosen for a packet.
     pub spread: Spread,
-    /// `true` if a packet goes on to the next table or hook when nobody has bound its queue;
-    /// `false` if it is dropped then (NFQ-11).
+    /// `true` if a packet goes on to the next table or hook when no socket has bound its queue;
+    /// `false` if the packet is dropped then (NFQ-11). A bound queue in mode NONE drops it in both
+    /// cases.
     pub bypass: bool,
 }
 
@@ -250,7 +255,8 @@ impl NumberedQueue {
         }
     }
 
-    /// Returns the same queues with bypass: packets go on if nobody has bound their queue.
+    /// Returns the same queues with bypass: a packet goes on to the next table or hook if no socket
+    /// has bound its queue.
     #[must_use]
     pub const fn bypass(mut self) -> Self {
         self.bypass = true;

@@ -33,7 +33,8 @@ pub enum Step {
         /// (SOCK-2).
         bind: Option<u32>,
     },
-    /// Closes a socket. Answered by [`Observation::Done`].
+    /// Closes a socket, or one of its two descriptors after a [`Duplicate`](Step::Duplicate).
+    /// Answered by [`Observation::Done`].
     Close {
         /// The name of the socket to close.
         socket: String,
@@ -55,8 +56,8 @@ pub enum Step {
         /// than the datagram needs.
         size: usize,
     },
-    /// Receives until nothing is left, past ENOBUFS. Any other error ends the step. Answered by
-    /// [`Observation::Drain`].
+    /// Receives until nothing is left, past ENOBUFS, and counts what came. Any other error ends the
+    /// step. Answered by [`Observation::Drain`].
     Drain {
         /// The name of the socket to receive from.
         socket: String,
@@ -96,17 +97,18 @@ pub enum Step {
         /// [`MOST_INJECTED`].
         count: u32,
     },
-    /// Makes this host send a packet. Answered by [`Observation::Done`]. A world answers no pings
-    /// by itself: a case sends the answer by a step `Output` of its own.
+    /// Makes the host under test send a packet. Answered by [`Observation::Done`], also if the
+    /// packet is dropped on its way. A world answers no pings by itself: a case sends the answer by
+    /// a step `Output` of its own.
     Output {
-        /// The device that the packet is routed to; `lo` for an address of this host. The packet's
+        /// The device that the packet is routed to; `lo` for an address of the host. The packet's
         /// destination decides the route, not this field.
         device: String,
         /// The packet, from its network header on.
         packet: Bytes,
     },
-    /// Takes the next IP frame that left by a device, in order. Skips ARP, neighbour discovery and
-    /// multicast reports. Answered by [`Observation::Sniff`].
+    /// Takes the next IP frame that left by a device, in order. Skips ARP, router and neighbour
+    /// discovery, and multicast listener reports. Answered by [`Observation::Sniff`].
     Sniff {
         /// The name of the device by which the frame left.
         device: String,
@@ -236,13 +238,15 @@ pub enum Step {
         /// `None`.
         segment_bytes: Option<u16>,
     },
-    /// Makes the world's program call a function of its libipq. Answered by
-    /// [`Observation::Called`].
+    /// Makes the program beside the queue call a function of its libipq, or do another action on
+    /// it. Answered by [`Observation::Called`].
     Call(Call),
 }
 
 impl Step {
-    /// Returns the capability that the step always needs; `None` if it needs none.
+    /// Returns the capability that every step of this kind needs; `None` if there is none. A
+    /// [`Send`](Self::Send) to another program's port id also needs [`Capability::UserDatagrams`],
+    /// which is not returned.
     #[must_use]
     pub const fn needs(&self) -> Option<Capability> {
         Some(match self {
@@ -331,7 +335,8 @@ pub enum Observation {
     },
     /// The result of the receive call.
     Receive(Received),
-    /// The counts of the frames that were read until nothing was left.
+    /// The counts of the frames that were read until nothing was left, or an error other than
+    /// ENOBUFS came.
     Drain {
         /// The number of frames read.
         frames: i64,
@@ -362,7 +367,8 @@ pub enum Observation {
     Absent,
     /// The result of adding a rule.
     Rule {
-        /// `true` if the rule was added; `false` if the table has no such chain.
+        /// `true` if the rule was added; `false` if the kernel refused it: its table has no such
+        /// chain, or its target needs numbered queues and the kernel has none.
         added: bool,
     },
     /// The result of binding a socket, or of asking for its port id.
@@ -431,10 +437,11 @@ pub enum Received {
 /// delivered + queued + dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The number of packets that came into being: by arrival, by a local sender, or by
-    /// fragmentation.
+    /// The number of packets that came into being: by arrival, from a local sender, or as a
+    /// fragment that came back by `lo`.
     pub entered: u64,
-    /// The number of packets that left by a device or reached a local receiver.
+    /// The number of packets that left by a device or reached a local receiver. A packet that left
+    /// in several fragments counts once.
     pub delivered: u64,
     /// The number of packets that wait for a verdict.
     pub queued: u64,

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 /// The name of the file, in a temporary folder, that is the emulator's Unix socket.
 const SOCKET: &str = "emulator";
 
-/// The call by which a libipq opens its socket.
+/// The call by which a libipq opens its socket: `ipq_create_handle` for IPv4.
 const OPEN: Call = Call {
     thread: 0,
     errno: 0,
@@ -38,8 +38,9 @@ pub struct ClientFactory {
 
 impl ClientFactory {
     /// Returns a factory for the library for C of this name, as `dlopen` takes it. `preload` is the
-    /// object of `ipq-preload`, for a library that opens a netlink socket. Loads the library once;
-    /// the error says why it can't be loaded, or that it does not come to the emulator.
+    /// object of `ipq-preload`, for a library that opens a netlink socket. Loads the library once.
+    /// Without `preload` also creates a handle. Fails if the library can't be loaded, or if the
+    /// call returns and the library has not connected to the emulator.
     pub fn library(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
         let library = Library { name, preload };
         let folder = tempfile::tempdir()?;
@@ -63,7 +64,8 @@ impl ClientFactory {
 
     /// Returns a factory for the program that `command` starts, with arguments as in a shell.
     /// `preload` is the object of `ipq-preload`, for a program that opens a netlink socket. Starts
-    /// the program once, to read its description of itself.
+    /// the program once, to read its description of itself. Fails if the program can't be started
+    /// or breaks the protocol.
     #[cfg(feature = "exec")]
     pub fn program(command: &str, preload: Option<PathBuf>) -> Result<Self, ExecError> {
         let folder = tempfile::tempdir().map_err(|error| broken(&error))?;
@@ -113,8 +115,9 @@ impl World for ClientWorld {
         }
     }
 
-    /// Returns the emulator's capabilities, less those that would change a process's privileges,
-    /// sockets or machine. Adds [`Capability::CLibrary`] if the libipq is for C.
+    /// Returns the emulator's capabilities without `DropNetAdmin`, `Duplicate` and `OtherMachines`,
+    /// which would change a process's privileges, sockets or machine. Adds [`Capability::CLibrary`]
+    /// if the libipq is for C.
     fn capabilities(&self) -> Capabilities {
         let lacks = [
             Capability::DropNetAdmin,

@@ -33,7 +33,8 @@ const PATIENCE_PER_FRAME: Duration = Duration::from_micros(500);
 pub struct ExecFactory {
     name: String,
     command: Vec<String>,
-    /// The program's description of itself at its first start. Each later start must give the same.
+    /// The program's description of itself at its first start. If a later start gives another, the
+    /// world can't be created.
     about: About,
     capabilities: Capabilities,
 }
@@ -41,7 +42,9 @@ pub struct ExecFactory {
 impl ExecFactory {
     /// Returns a factory for the program that `command` starts, with arguments as in a shell.
     ///
-    /// Starts the program once, to read its description of itself and its capabilities.
+    /// Starts the program once, to read its description of itself and its capabilities, and ends
+    /// it. Fails if `command` is no command, the program can't be started, it breaks the protocol,
+    /// or it does not end with the exit status 0.
     pub fn new(command: &str) -> Result<Self, ExecError> {
         let words = pipe::words(command)?;
         let mut begun = Begun::start(&words)?;
@@ -145,7 +148,8 @@ impl Begun {
     }
 
     /// Converts the answer `error` of the program into an error of the world. If the program says
-    /// that it lacks a capability that it listed, ends the program and reports a contradiction.
+    /// that it lacks a capability that it listed, or the answer can't be read, kills the program,
+    /// and returns an error that shows the answer.
     fn refused(&mut self, error: messages::ErrorAnswer) -> WorldError {
         match error.read() {
             Ok(WorldError::Lacks(capability)) if self.capabilities.has(capability) => {
@@ -158,8 +162,8 @@ impl Begun {
     }
 }
 
-/// Returns the time limit of a step: 5 seconds, and more for frames to inject and for a poll's own
-/// time limit.
+/// Returns the time limit of a step: 5 seconds, for a [`Step::Inject`] 500 µs more for each frame,
+/// and for a [`Step::Poll`] its own time limit more.
 fn patience(step: &Step) -> Duration {
     match step {
         Step::Inject { count, .. } => PATIENCE + PATIENCE_PER_FRAME * *count,

@@ -30,8 +30,8 @@ use std::time::{Duration, Instant};
 /// a message as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
-/// Serves a world of a real kernel and ends the process, if this program was started for that.
-/// Otherwise does nothing.
+/// If this program was started to serve a world of a real kernel, serves it and ends the process,
+/// with exit status 2 after an error. Otherwise does nothing.
 pub(super) fn serve_if_asked() {
     let Some(world) = process::asked_for() else { return };
     let served = match world.as_str() {
@@ -61,7 +61,8 @@ pub(super) fn describe(implementation: &str) -> Description {
 }
 
 /// Fails if the setup asks for what a real kernel can't be: a machine whose word size or byte order
-/// is another, a chosen process id, or packet ids that are never given twice.
+/// is another, a chosen process id, or packet ids that are never given twice. The kernel's version
+/// and architecture are not compared.
 pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
     if let Some(machine) = setup.machine.as_ref().filter(|machine| machine.abi != Abi::NATIVE) {
         return Err(WorldError::Unsupported(format!(
@@ -105,7 +106,7 @@ fn set_net_admin(held: bool) -> Result<Observation, WorldError> {
         .map_err(|error| broken(format!("CAP_NET_ADMIN can't be dropped or regained: {error}")))
 }
 
-/// The sockets that steps have opened, by name.
+/// The sockets that steps have opened and not closed, by name.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     sockets: HashMap<String, Socket>,
@@ -132,8 +133,8 @@ impl AsFd for Socket {
 }
 
 impl Sockets {
-    /// Does a step on a socket, by its name. Fails if the socket is not open, or the step is for no
-    /// socket.
+    /// Does a step on the socket that the step names. Fails if that socket is not open, if a new
+    /// socket's name is in use, or if the step is for no socket.
     pub(super) fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
         if let Step::Open { socket, protocol, bind } = step {
             return self.open(socket, *protocol, *bind);
@@ -223,7 +224,8 @@ impl Sockets {
     }
 }
 
-/// Switches on an option of a netlink socket; `option` is a number of the level `SOL_NETLINK`.
+/// Switches on an option of a netlink socket; `option` is the option's number at the level
+/// `SOL_NETLINK`.
 fn switch_on(socket: BorrowedFd<'_>, option: i32) -> Result<Observation, WorldError> {
     let switched = crate::laboratory::set_netlink_option(socket, option, true);
     switched
@@ -280,8 +282,9 @@ pub(super) fn sent_or_not(sent: Result<usize, Errno>) -> Observation {
     Observation::Send { sent, errno }
 }
 
-/// Receives a datagram with `take`, which gets at most `size` bytes of `buffer`. EAGAIN becomes
-/// [`Received::Nothing`].
+/// Receives a datagram with `take`, which gets the first `size` bytes of `buffer`, but no more than
+/// 512 KiB, and returns the number of bytes copied and the sender's port id. EAGAIN becomes
+/// [`Received::Nothing`], and any other errno [`Received::Error`].
 pub(super) fn receive(
     take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>,
     size: usize,
@@ -359,13 +362,15 @@ fn port_id_of(socket: BorrowedFd<'_>) -> Result<i64, WorldError> {
     Ok(address.pid().into())
 }
 
-/// Converts a number of bytes to `i64`, the type of numbers in an observation.
+/// Converts a number of bytes to `i64`, the type of numbers in an observation. A number that is too
+/// great becomes the greatest.
 fn number(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// Converts a transport's error into an errno: EAGAIN for a time-out, EINTR for an interruption,
-/// ENOBUFS for an overrun, the system's own errno, and EIO for any other error.
+/// ENOBUFS for an overrun, the system's own errno, and EIO for any other error, such as a closed
+/// connection.
 pub(super) fn errno_of(error: TransportError) -> Errno {
     match error {
         TransportError::TimedOut => Errno::EAGAIN,
@@ -407,7 +412,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     /// Opens a socket of the netlink protocol ROUTE, which every kernel has. Returns the socket's
-    /// port id; `None` if the socket is unbound.
+    /// port id; `None` if `bind` is `None`. Panics if the socket can't be opened.
     fn open(sockets: &mut Sockets, name: &str, bind: Option<u32>) -> Option<i64> {
         let opened = sockets.step(&Step::Open {
             socket: name.into(),

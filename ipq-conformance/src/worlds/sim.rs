@@ -14,7 +14,8 @@ use std::time::Duration;
 /// a message as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
-/// Creates worlds that are emulators of one kernel, or of the kernel that a setup asks for.
+/// Creates worlds that are emulators: of the kernel that a setup names, or else of the factory's
+/// own kernel. By default that is Linux 3.4.10 for `ip_queue`, and Linux 6.18 for numbered queues.
 #[derive(Clone, Debug, Default)]
 pub struct SimFactory {
     profile: Option<Box<Profile>>,
@@ -23,8 +24,8 @@ pub struct SimFactory {
 }
 
 impl SimFactory {
-    /// Returns a factory for emulators of the kernel of `profile`. The world has the name of the
-    /// profile.
+    /// Returns a factory for emulators of the kernel of `profile`, unless a setup names a machine.
+    /// The name of the factory is that of the profile.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
         Self {
@@ -37,7 +38,8 @@ impl SimFactory {
 
 #[cfg(feature = "seeded-faults")]
 impl SimFactory {
-    /// Returns a factory for emulators with this fault, of the kernel that the fault belongs to.
+    /// Returns a factory for emulators with this fault, of the kernel that the fault belongs to,
+    /// unless a setup names a machine.
     #[must_use]
     pub fn with_fault(fault: ipq_sim::Fault) -> Self {
         Self {
@@ -62,8 +64,8 @@ impl WorldFactory for SimFactory {
     }
 }
 
-/// The emulator as a world, on virtual time. Packet ids are handed out again as the kernel does,
-/// unless the setup forbids it.
+/// The emulator as a world, on virtual time. Freed packet ids are handed out again in the emulated
+/// kernel's order, unless the setup forbids it.
 #[derive(Debug, Default)]
 pub struct SimWorld {
     /// The kernel that is emulated if the setup names no machine. `None` stands for Linux 3.4.10
@@ -384,8 +386,8 @@ impl Emulated {
 }
 
 impl SimWorld {
-    /// Returns this world's profile. If it has none: Linux 3.4.10 for `ip_queue`, Linux 6.18 for
-    /// numbered queues.
+    /// Returns the profile that this world was created with. If there is none, returns that of
+    /// Linux 3.4.10 for `ip_queue`, and that of Linux 6.18 for numbered queues.
     fn own_profile(&self, queues: QueueProtocol) -> Profile {
         match (&self.profile, queues) {
             (Some(profile), _) => **profile,
@@ -395,8 +397,8 @@ impl SimWorld {
     }
 
     /// Returns the profile nearest to the setup's machine, or this world's own if the setup names
-    /// no machine. Fails if no profile is near enough, or if the profile's kernel lacks the setup's
-    /// queues.
+    /// no machine. Fails if no profile stands for the machine's version, or if the profile's kernel
+    /// lacks the setup's kind of queue.
     fn profile_for(&self, setup: &Setup) -> Result<Profile, WorldError> {
         let profile = match &setup.machine {
             None => self.own_profile(setup.queues),

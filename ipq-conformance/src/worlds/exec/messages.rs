@@ -139,8 +139,8 @@ impl pipe::Answer for Answer {
     }
 }
 
-/// A program's description of its world: implementation, machines, seed, and whether worlds may run
-/// in parallel.
+/// A program's description of its world: implementation, machines, seed, and whether several worlds
+/// may exist at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct About {
     pub(super) description: Description,
@@ -195,8 +195,8 @@ impl DescriptionAnswer {
     }
 }
 
-/// Returns the capabilities with these names. Fails for an unknown name, and for `c-library`, which
-/// no program over this pipe can have.
+/// Returns the set of the capabilities with these names. Fails if a name is unknown, or is
+/// `c-library`, which no program over this pipe can have.
 pub(super) fn read_capabilities(names: &[String]) -> Result<Capabilities, String> {
     names.iter().map(|name| capability(name)).collect()
 }
@@ -218,7 +218,8 @@ fn capability(name: &str) -> Result<Capability, String> {
     }
 }
 
-/// The content of the answer `error`: a [`WorldError`] by its kind, and its text or capability.
+/// The content of the answer `error`: the kind of a [`WorldError`], and its text, or for `Lacks`
+/// the capability's name.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErrorAnswer {

@@ -2,9 +2,9 @@
 
 use crate::world::{Observation, Received, Step};
 
-/// Returns a sentence about what in `seen` can't be true after `step`: errnos and results that
-/// contradict each other, or more bytes or packets than there can be. `None` if nothing is
-/// impossible.
+/// Returns a sentence about what in `seen` can't be true after `step`: errnos and results of an
+/// open or a send that contradict each other, or more bytes or packets than there can be. Other
+/// answers are not looked at. `None` if nothing is impossible.
 pub(super) fn impossible(step: &Step, seen: &Observation) -> Option<String> {
     match (step, seen) {
         (

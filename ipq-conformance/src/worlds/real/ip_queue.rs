@@ -16,8 +16,8 @@ use std::fs;
 /// The name of the world on the command line: `ip_queue`.
 pub(super) const NAME: &str = "ip_queue";
 
-/// Creates worlds of this machine's kernel with `ip_queue`. Creation fails if the kernel has no
-/// `ip_queue`.
+/// Creates worlds of this machine's kernel with `ip_queue`, of which one may exist at a time.
+/// Creation fails if the kernel has no `ip_queue` for IPv4.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IpQueueFactory;
 
@@ -140,8 +140,9 @@ impl Served for IpQueueHost {
 }
 
 /// Frees a queue whose peer has no socket any more, as a case may leave it (ATT-1). Opens and
-/// closes a socket with the peer's port id, which resets the queue (ATT-4). Fails if that port id
-/// is in use: another program listens.
+/// closes a socket with the peer's port id, which resets the queue (ATT-4). Does nothing if the
+/// queue has no peer. Fails if the socket can't be opened, most often because another program has a
+/// socket with the peer's port id.
 fn reset(family: Family) -> Result<(), WorldError> {
     let text = read_proc(family)?;
     let peer = text.lines().next().and_then(number_of).unwrap_or_default();
@@ -163,7 +164,7 @@ fn read_proc(family: Family) -> Result<String, WorldError> {
 }
 
 /// Returns the numbers of lines 6 and 7 of a queue's /proc text, the drop counters (PROC-1); 0 for
-/// a line that is missing.
+/// a line that is missing or does not end with a number.
 fn drop_counters(text: &str) -> [u64; 2] {
     let numbers: Vec<_> = text
         .lines()
@@ -173,8 +174,8 @@ fn drop_counters(text: &str) -> [u64; 2] {
     [numbers.first(), numbers.get(1)].map(|number| number.copied().unwrap_or_default())
 }
 
-/// Returns a queue's /proc text with `counted` subtracted from the drop counters in lines 6 and 7.
-/// The counters have 32 bits.
+/// Returns a queue's /proc text with `counted` subtracted from the drop counters in lines 6 and 7,
+/// which have 32 bits and wrap around. Other lines stay as they are.
 fn without(text: &str, counted: [u64; 2]) -> String {
     let lines = text.lines().enumerate().map(|(index, line)| {
         let counted = index.checked_sub(5).and_then(|index| counted.get(index));
@@ -202,7 +203,8 @@ fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     }
 }
 
-/// Writes `value` to a sysctl unchanged, since the kernel decides what the text means.
+/// Writes `value` unchanged to the sysctl at `path`, since the kernel decides what the text means.
+/// A write that fails is a misuse.
 fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
     let written = fs::write(path, value);
     written
@@ -210,7 +212,8 @@ fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
         .map_err(|error| misuse(format!("{path} = {value}: {error}")))
 }
 
-/// Reads a sysctl, without the space and line end after its value.
+/// Reads the sysctl at `path`, without the white space after its value. A read that fails is a
+/// misuse.
 fn read_sysctl(path: &str) -> Result<Observation, WorldError> {
     let text = fs::read_to_string(path);
     text.map(|text| Observation::Text(text.trim_end().to_owned()))

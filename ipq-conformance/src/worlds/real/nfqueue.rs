@@ -1,8 +1,8 @@
 //! Today's kernel as a world: its nfnetlink queues, in namespaces of the world's own.
 //!
 //! With a setup of numbered queues, a case uses the queues directly, by sockets of netlink protocol
-//! 12. With a setup of `ip_queue`, a case speaks `ip_queue`'s protocol to the transport that
-//! translates it into nfnetlink messages.
+//! 12. With a setup of `ip_queue`, a case speaks `ip_queue`'s protocol to this project's transport
+//!    `NfQueue`, which translates it into nfnetlink messages.
 
 use super::process::{Process, Served};
 use crate::laboratory::{Laboratory, Place, Queues};
@@ -24,10 +24,12 @@ use std::rc::Rc;
 /// The name of the world on the command line: `nfqueue`.
 pub(super) const NAME: &str = "nfqueue";
 
-/// The number of the queue that stands for each family's `ip_queue`.
+/// The number of the nfnetlink queue that stands for each family's `ip_queue`: 0 for IPv4, 1 for
+/// IPv6.
 const NUMBERS: QueueNumbers = QueueNumbers { ipv4: 0, ipv6: 1 };
 
-/// Creates worlds of this machine's kernel with nfnetlink queues.
+/// Creates worlds of this machine's kernel with nfnetlink queues. Several may exist at the same
+/// time, since each has namespaces of its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NfQueueFactory;
 
@@ -125,8 +127,9 @@ impl Served for NfQueueHost {
     }
 }
 
-/// Reads `/proc/net/netfilter/nfnetlink_queue`. If permission is denied, the world lacks
-/// [`Capability::QueuesProc`]: some systems deny it to the owner of a user namespace.
+/// Reads `/proc/net/netfilter/nfnetlink_queue`. If permission is denied, as some systems do to the
+/// owner of a user namespace, fails as lacking [`Capability::QueuesProc`]. Any other error is
+/// broken, also that there is no such file.
 fn read_proc() -> Result<Observation, WorldError> {
     match fs::read_to_string("/proc/net/netfilter/nfnetlink_queue") {
         Ok(text) => Ok(Observation::Text(text)),

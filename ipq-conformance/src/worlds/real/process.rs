@@ -2,7 +2,8 @@
 //!
 //! The laboratory of a real kernel changes the namespaces and privileges of a whole process, so it
 //! gets one of its own: this program, started once more. The parent kills that process if an answer
-//! is late, and when the world is dropped. Its sockets, devices and namespaces vanish with it.
+//! is late or without end, and when the world is dropped. Its sockets, devices and namespaces
+//! vanish with it.
 
 use crate::child::{self, Child, Line};
 use crate::world::{Observation, QueueProtocol, Rule, Setup, Step, WorldError};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// The argument that makes this program serve a world. The world's name is the next argument.
 const SERVE: &str = "--serve-world";
-/// The time limit of a request.
+/// The time limit of a request. Injected frames and a poll's own time limit add to it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time that each injected frame adds to the time limit of its request.
 const PATIENCE_PER_FRAME: Duration = Duration::from_micros(200);
@@ -37,12 +38,14 @@ enum Request {
 type Answer = Result<Observation, WorldError>;
 
 /// Returns the name of the world that this program was started to serve; `None` if it was not
-/// started for that.
+/// started for that, or if the name is not UTF-8.
 pub(super) fn asked_for() -> Option<String> {
     child::asked_for(SERVE)?.into_string().ok()
 }
 
-/// Answers the requests on standard input with a world of type `S`, until the input ends.
+/// Reads requests from standard input, and writes the answers of a world of type `S` to standard
+/// output, until the input ends. Fails if a line is no request, or if standard input or output
+/// fails.
 pub(super) fn serve<S: Served>() -> io::Result<()> {
     let mut served: Option<S> = None;
     for line in io::stdin().lock().lines() {
@@ -67,7 +70,7 @@ pub(super) struct Process(Child);
 
 impl Process {
     /// Starts a process for the world `name`, and makes it set up the laboratory with the rules and
-    /// queues of `setup`.
+    /// queues of `setup`. Fails if the process can't be started, or the laboratory can't be set up.
     pub(super) fn begin(name: &str, setup: &Setup) -> Result<Self, WorldError> {
         let started = Child::spawn(&mut child::this_program(SERVE, name));
         let mut process = Self(
@@ -77,8 +80,9 @@ impl Process {
         Ok(process)
     }
 
-    /// Makes the process do a step, and returns its answer. Fails as broken if the process ends or
-    /// is late.
+    /// Makes the process do a step, and returns its answer, which may be an error of the world.
+    /// Fails with `Broken` if the process ends, is late, or answers without end or with what can't
+    /// be read.
     pub(super) fn step(&mut self, step: &Step) -> Answer {
         let patience = match step {
             Step::Inject { count, .. } => PATIENCE + PATIENCE_PER_FRAME * *count,
