@@ -11,7 +11,8 @@ pub struct Call {
     /// Which call it is, whatever the call's number.
     pub name: Name,
     /// The call's arguments as they are in registers. For `socketcall`, the arguments of the socket
-    /// call that it makes, read from memory.
+    /// call that it makes, read from memory; those that the call does not have are 0. Of a receive
+    /// call by `socketcall` only the descriptor is read.
     pub arguments: [u64; 6],
     /// `true` if the caller's words have 32 bits, whatever this machine's have.
     pub is_32_bit: bool,
@@ -22,12 +23,14 @@ pub struct Call {
 
 impl Call {
     /// Returns the argument at `index` as an `int`, which is the lower half of its register.
+    /// Returns 0 for an index above 5.
     #[must_use]
     pub fn int(&self, index: usize) -> i32 {
         (self.arguments.get(index).copied().unwrap_or_default() as u32).cast_signed()
     }
 
-    /// Returns the argument at `index` as an address in the caller's memory.
+    /// Returns the argument at `index` as an address in the caller's memory. Returns 0 for an index
+    /// above 5.
     #[must_use]
     pub fn address(&self, index: usize) -> u64 {
         self.arguments.get(index).copied().unwrap_or_default()
@@ -42,7 +45,8 @@ impl Call {
 /// on other sockets are not stopped.
 pub const FIRST_WITH_SENDER: i32 = 512;
 
-/// The lowest descriptor on which send calls are watched, where raw sockets are.
+/// The lowest descriptor on which send calls, made as system calls of their own, are reported if
+/// [`Watch::raw_sockets`](crate::Watch::raw_sockets) is set. Without that no send call is reported.
 ///
 /// A raw socket is [given](crate::Listener::give_from) a number from here on, so that sending on
 /// other descriptors is not stopped.
@@ -51,7 +55,8 @@ pub const FIRST_RAW: i32 = 768;
 /// A watched call. Several system call numbers may stand for one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Name {
-    /// `socket` for a watched netlink protocol, or for a raw socket where those are watched.
+    /// `socket` for a watched netlink protocol, or for a raw socket where those are watched. By
+    /// i386's `socketcall`, `socket` for anything.
     Socket,
     /// `bind` on any socket.
     Bind,
@@ -62,10 +67,12 @@ pub enum Name {
     /// `getpeername` on any socket.
     PeerName,
     /// `setsockopt` at the netlink level, or for the size of the send or receive buffer. With
-    /// [`Watch::raw_sockets`](crate::Watch::raw_sockets), any `setsockopt`.
+    /// [`Watch::raw_sockets`](crate::Watch::raw_sockets), or by i386's `socketcall`, any
+    /// `setsockopt`.
     SetOption,
     /// `getsockopt` at the netlink level, or for the socket's type, domain, protocol, error or
-    /// buffer sizes. With [`Watch::raw_sockets`](crate::Watch::raw_sockets), any `getsockopt`.
+    /// buffer sizes. With [`Watch::raw_sockets`](crate::Watch::raw_sockets), or by i386's
+    /// `socketcall`, any `getsockopt`.
     GetOption,
     /// `recvmsg`, `recvmmsg`, `read`, `readv`, or any receive call of i386's `socketcall`. Reported
     /// only if [`Watch::receives`](crate::Watch::receives) is set.
@@ -78,7 +85,7 @@ pub enum Name {
     /// any send call of i386's `socketcall`. Reported only if
     /// [`Watch::raw_sockets`](crate::Watch::raw_sockets) is set.
     Send(SendForm),
-    /// A call that opens a file by its path.
+    /// `open`, `openat` or `openat2`: opens a file by its path.
     Open {
         /// The index of the argument, counted from 0, that points to the path.
         path: usize,
@@ -88,7 +95,8 @@ pub enum Name {
         /// The index of the argument, counted from 0, that points to the path.
         path: usize,
     },
-    /// `stat`, `lstat`, `newfstatat` or `statx`: asks for the status of the file at a path.
+    /// `stat`, `lstat`, `newfstatat` or `statx`: asks for the status of the file at a path. Of an
+    /// i386 program only `statx` is watched.
     Status {
         /// The index of the argument, counted from 0, that points to the path.
         path: usize,
@@ -104,12 +112,13 @@ pub enum Name {
     Closing,
 }
 
-/// The arguments of a call that sends.
+/// The system call by which a program sends, and its arguments after the descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SendForm {
     /// `write`: the bytes and their number.
     Bytes,
-    /// `sendto`: the bytes, their number, flags, and the address with its length.
+    /// `sendto`: the bytes, their number, flags, and the address with its length. Also `send` by
+    /// `socketcall`, whose address and length are 0.
     BytesTo,
     /// `writev`: the vectors and their number.
     Vectors,
@@ -172,8 +181,8 @@ impl Privileged {
     }
 
     /// Returns the number of the capability that the call needs, as in `linux/capability.h`.
-    /// Returns `None` for `capset` and `prctl(PR_SET_DUMPABLE)`, which no single capability
-    /// permits.
+    /// Returns `None` for `capset`, which needs no particular one, and for
+    /// `prctl(PR_SET_DUMPABLE)`, which needs none.
     #[must_use]
     pub const fn capability(self) -> Option<u32> {
         match self {

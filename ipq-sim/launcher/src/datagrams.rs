@@ -18,7 +18,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// The most datagrams that one call of [`receive`](Self::receive) takes.
+    /// The most datagrams that one call of [`receive`](Self::receive) takes: 32.
     pub const AT_ONCE: usize = AT_ONCE;
 
     /// Makes room for [`AT_ONCE`](Self::AT_ONCE) datagrams of at most `longest` bytes each.
@@ -33,8 +33,9 @@ impl Inbox {
     }
 
     /// Takes the datagrams that wait in the socket, at most [`AT_ONCE`](Self::AT_ONCE), and returns
-    /// their number. Fails with `WouldBlock` if none waits. Once the peer has closed its end, each
-    /// datagram that is taken is empty.
+    /// their number. They replace the datagrams of the call before. Fails with `WouldBlock` if none
+    /// waits; the inbox is empty after any failure. Once the peer has closed its end, each datagram
+    /// that is taken is empty.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.count = 0;
         let mut places: Vec<_> = self
@@ -66,8 +67,9 @@ impl std::fmt::Debug for Inbox {
     }
 }
 
-/// Returns the number of bytes that were sent on a Unix socket and not read yet. For each datagram
-/// the kernel counts the memory that it allocated, not the datagram's length.
+/// Returns the number of bytes that were sent on a Unix socket and that the other end has not read
+/// yet. For each datagram the kernel counts the memory that it allocated, not the datagram's
+/// length.
 pub fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     sys::unread(socket)
 }

@@ -17,8 +17,8 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-/// Returns the filter for all `interfaces`. Calls by any other system call interface fail with
-/// ENOSYS.
+/// Returns the filter for the calls of all `interfaces`, each by its own rules. Calls by any other
+/// system call interface fail with ENOSYS.
 pub(crate) fn assemble(interfaces: &[Interface]) -> Vec<sock_filter> {
     let mut program = Vec::new();
     for interface in interfaces {
@@ -50,9 +50,9 @@ fn body(interface: &Interface) -> Vec<sock_filter> {
     program
 }
 
-/// Returns the instructions for calls with the rule's number. A call gets the rule's action if all
-/// tests of one alternative hold, or if there are no alternatives; otherwise the call goes on to
-/// the kernel.
+/// Returns the instructions for calls with the rule's number. The call is reported to the listener
+/// or fails with an errno, as the rule's action says, if all tests of one alternative hold, or if
+/// there are no alternatives. Otherwise the call goes on to the kernel.
 fn consequence(rule: &Rule) -> Vec<sock_filter> {
     let done = answer(match rule.action {
         Action::Notify(_) | Action::NotifySocketCall | Action::NotifyPrctl => NOTIFY,

@@ -17,7 +17,7 @@ use std::thread;
 static MAKING_A_PROCESS: RwLock<()> = RwLock::new(());
 
 /// Makes [`launch`] and [`launch_guarded`] wait, before they make a process, as long as the
-/// returned guard exists.
+/// returned guard exists. First waits for the end of a launch that is under way.
 pub fn no_new_process() -> RwLockReadGuard<'static, ()> {
     MAKING_A_PROCESS.read().unwrap_or_else(PoisonError::into_inner)
 }
@@ -31,12 +31,12 @@ fn making_a_process() -> RwLockWriteGuard<'static, ()> {
 pub struct Watch {
     /// The netlink protocols whose `socket` calls are reported. These calls never reach the kernel.
     pub protocols: Vec<u32>,
-    /// `true` if receive calls and `read` are reported, too. Each such call then costs some
-    /// microseconds.
+    /// `true` if receive calls, `read` and `readv` on any descriptor are reported, too. Each such
+    /// call then costs some microseconds.
     pub receives: bool,
     /// `true` if `socket` for raw sockets and packet sockets is reported, too, and never reaches
-    /// the kernel. So is each call that sends on a descriptor from
-    /// [`FIRST_RAW`](crate::FIRST_RAW) on.
+    /// the kernel. Each call that sends on a descriptor from [`FIRST_RAW`](crate::FIRST_RAW) on is
+    /// reported then, and so is every call that reads or sets an option of a socket.
     pub raw_sockets: bool,
 }
 
@@ -57,8 +57,8 @@ impl Watch {
     }
 }
 
-/// Returns `interfaces`, or an `Unsupported` error if the list is empty: the launcher does not know
-/// this architecture's system calls.
+/// Returns `interfaces` unchanged. Fails with `Unsupported` if the list is empty, which says that
+/// the launcher does not know this architecture's system calls.
 fn known(interfaces: Vec<Interface>) -> io::Result<Vec<Interface>> {
     if interfaces.is_empty() {
         return Err(io::Error::new(
@@ -92,8 +92,8 @@ pub enum LaunchError {
 }
 
 /// Checks that [`launch`] can work here: installs the filter and its listener on a thread that ends
-/// at once. Returns an error if the kernel refuses the filter, or if the architecture is not known
-/// to the launcher.
+/// at once. Starts no program. Fails if the kernel refuses the filter, or if the architecture is
+/// not known to the launcher.
 pub fn can_launch(watch: &Watch) -> io::Result<()> {
     let interfaces = watch.interfaces()?;
     let filter = filter::assemble(&interfaces);
@@ -107,7 +107,8 @@ pub fn can_launch(watch: &Watch) -> io::Result<()> {
 }
 
 /// Starts a program under the filter of `watch`. From then on each watched call waits until it is
-/// answered through the returned listener.
+/// answered through the returned listener. Fails if the filter can't be installed or the program
+/// can't be started.
 ///
 /// A thread of this process installs the filter on itself alone and starts the program, so that the
 /// child inherits the filter. Then the thread ends.
@@ -142,8 +143,8 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
 }
 
 /// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, and ENOSYS
-/// for `io_uring`. The filter has no listener. With i386's `socketcall` the program can make no
-/// socket at all, since the filter can't see the protocol.
+/// for `io_uring`. The filter has no listener, and lets all other calls through. With i386's
+/// `socketcall` the program can make no socket at all, since the filter can't see the protocol.
 pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, LaunchError> {
     let interfaces = known(table::interfaces(protocols, Purpose::Guard)).map_err(LaunchError::NoFilter)?;
     let filter = filter::assemble(&interfaces);
@@ -161,9 +162,9 @@ pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, 
         .unwrap_or_else(|_| Err(LaunchError::Program(io::ErrorKind::Other.into())))
 }
 
-/// Waits until the starting thread reports the child, and returns the child. Meanwhile answers the
-/// calls that close descriptors, by letting them proceed, and keeps all other calls for
-/// [`Listener::next_call`].
+/// Waits until the starting thread reports the child, and returns the child. Meanwhile lets the
+/// calls proceed that close descriptors or send, and keeps all other watched calls for
+/// [`Listener::next_call`]. Fails if the program can't be started.
 fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, ended: &OwnedFd) -> io::Result<Child> {
     let mut waiting = std::collections::VecDeque::new();
     let started = loop {
