@@ -107,7 +107,7 @@ pub trait WorldFactory: Send + Sync {
 /// A world's description of itself, for the head of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// The implementation and its version: `ipq-sim 0.1.0`.
+    /// The name of the implementation and its version, such as `ipq-sim 0.1.0`.
     pub implementation: String,
     /// The machine that the world is, or stands for, unless a [`Setup`] names another.
     pub machine: Machine,

@@ -3,14 +3,15 @@
 //!
 //! | interface | what |
 //! |---|---|
-//! | `netlink` | datagrams that were sent, tried or received, of link type NETLINK (253) |
+//! | `netlink` | datagrams that steps sent, failed to send or received; link type 253 |
 //! | `packets` | Ethernet frames that arrived or left, and packets that the host sent |
 //!
 //! A frame that arrived several times in one step stands there once. Frames that left are there if
 //! a step took them. Packets that the host sent have zeros for both Ethernet addresses. Datagrams
 //! that a drain only counted are left out.
 //!
-//! The time is the number of the step, in seconds. The comment describes the step in words.
+//! The time of each packet in the file is the number of its step, in seconds. The comment of each
+//! describes that step in words.
 
 use super::{Event, describe};
 use crate::world::{Called, Function, Observation, Received, Returned, Step};

@@ -48,9 +48,9 @@ impl Subject {
         self.text(&Step::QueuesProc)
     }
 
-    /// Returns the nine numbers of a queue's line in `/proc` (NFQ-13): number, port id, packets,
-    /// copy mode, copy range, queue dropped, user dropped, last packet id, and 1. Fails if the
-    /// queue has no line.
+    /// Returns the nine numbers of a queue's line in `/proc` (NFQ-13): number, port id of its
+    /// socket, packets that wait, copy mode, copy range, queue dropped, user dropped, last packet
+    /// id, and 1. Fails if the queue has no line.
     #[track_caller]
     pub fn queue_line(&self, number: u16) -> Result<[u64; 9], Stopped> {
         let text = self.queues_text()?;

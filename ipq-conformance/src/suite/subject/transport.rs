@@ -14,7 +14,8 @@ use std::time::Duration;
 ///
 /// If the world can't do what the transport asks, or contradicts itself, the handle gets the error
 /// that its connection is closed, and the case ends with the reason. Only a request to switch
-/// `NETLINK_NO_ENOBUFS` off, which no world can do, fails with EOPNOTSUPP.
+/// `NETLINK_NO_ENOBUFS` off, for which there is no step, fails with EOPNOTSUPP and lets the case go
+/// on.
 #[derive(Debug)]
 pub struct WorldTransport<'s> {
     socket: Socket<'s>,

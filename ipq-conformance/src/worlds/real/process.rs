@@ -20,7 +20,8 @@ const PATIENCE_PER_FRAME: Duration = Duration::from_micros(200);
 
 /// The part of a world that lives in the world's own process, and does the steps.
 pub(super) trait Served {
-    /// Sets up the laboratory with these rules, and with queues of this protocol.
+    /// Sets up the laboratory in this process, with these rules and with queues of this protocol.
+    /// Fails if that is not possible.
     fn begin(rules: &[Rule], queues: QueueProtocol) -> Result<Self, WorldError>
     where
         Self: Sized;
