@@ -82,12 +82,14 @@ pub struct Launched {
 #[derive(Debug)]
 pub enum LaunchError {
     /// The filter and its listener could not be installed: the kernel is too old, a container
-    /// forbids it, or the architecture is not known to the launcher.
+    /// forbids it, the architecture is not known to the launcher, or this process has no
+    /// descriptors left.
     NoListener(io::Error),
     /// The filter without a listener could not be installed, or the architecture is not known to
     /// the launcher.
     NoFilter(io::Error),
-    /// The program, or the thread that starts it, could not be started.
+    /// The program, or the thread that starts it, could not be started, or the listener failed
+    /// before the program was there.
     Program(io::Error),
 }
 
