@@ -1,7 +1,10 @@
 //! PACKET: the kernel hands over a packet.
 
+mod in_order;
+
 use super::{Attributes, HEADER_BYTES, ParseError, Span, attribute, message_type, parse_header};
 use crate::wire::{EtherType, HardwareAddress, Header, Hook, Mark, Timestamp};
+use in_order::in_order;
 
 /// A queued packet, as nfnetlink describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,50 +54,60 @@ impl QueuedPacket {
                 found: end,
             });
         };
-        let mut fixed = None;
-        let mut packet = Self {
-            family,
-            queue: u16::from_be_bytes([high, low]),
-            id: 0,
-            payload: Span::default(),
-            incoming: 0,
-            outgoing: 0,
-            hook: Hook::Unknown(0),
-            hw_protocol: EtherType::NONE,
-            hw_address: None,
-            mark: Mark(0),
-            timestamp: Timestamp::default(),
-        };
-        for found in Attributes::new(front, HEADER_BYTES, end) {
-            let found = found?;
-            match found.kind {
-                attribute::PACKET_HEADER => fixed = Some(found.fixed::<7>(front)?),
-                attribute::MARK => packet.mark = Mark(u32::from_be_bytes(*found.fixed(front)?).into()),
-                attribute::TIMESTAMP => {
-                    packet.timestamp = timestamp(found.fixed(front)?);
-                }
-                attribute::INCOMING_DEVICE => packet.incoming = u32::from_be_bytes(*found.fixed(front)?),
-                attribute::OUTGOING_DEVICE => packet.outgoing = u32::from_be_bytes(*found.fixed(front)?),
-                attribute::HARDWARE_ADDRESS => packet.hw_address = Some(hardware_address(found.fixed(front)?)?),
-                attribute::PAYLOAD => {
-                    packet.payload = found.content;
-                    let after = found.content.start + found.content.length;
-                    if end - after > 3 {
-                        return Err(ParseError::PayloadNotLast { count: end - after });
-                    }
-                    break;
-                }
-                _ => {}
-            }
+        let queue = u16::from_be_bytes([high, low]);
+        match in_order(front, end, family, queue) {
+            Some(packet) => Ok(packet),
+            None => in_any_order(front, end, family, queue),
         }
-        let [a, b, c, d, protocol @ .., hook] = *fixed.ok_or(ParseError::MissingAttribute {
-            attribute: attribute::PACKET_HEADER,
-        })?;
-        packet.id = u32::from_be_bytes([a, b, c, d]);
-        packet.hw_protocol = EtherType(u16::from_be_bytes(protocol));
-        packet.hook = Hook::from_wire(hook.into());
-        Ok(packet)
     }
+}
+
+/// Reads the attributes of a message that ends at byte `end`.
+#[inline(never)]
+fn in_any_order(front: &[u8], end: usize, family: u8, queue: u16) -> Result<QueuedPacket, ParseError> {
+    let mut fixed = None;
+    let mut packet = QueuedPacket {
+        family,
+        queue,
+        id: 0,
+        payload: Span::default(),
+        incoming: 0,
+        outgoing: 0,
+        hook: Hook::Unknown(0),
+        hw_protocol: EtherType::NONE,
+        hw_address: None,
+        mark: Mark(0),
+        timestamp: Timestamp::default(),
+    };
+    for found in Attributes::new(front, HEADER_BYTES, end) {
+        let found = found?;
+        match found.kind {
+            attribute::PACKET_HEADER => fixed = Some(found.fixed::<7>(front)?),
+            attribute::MARK => packet.mark = Mark(u32::from_be_bytes(*found.fixed(front)?).into()),
+            attribute::TIMESTAMP => {
+                packet.timestamp = timestamp(found.fixed(front)?);
+            }
+            attribute::INCOMING_DEVICE => packet.incoming = u32::from_be_bytes(*found.fixed(front)?),
+            attribute::OUTGOING_DEVICE => packet.outgoing = u32::from_be_bytes(*found.fixed(front)?),
+            attribute::HARDWARE_ADDRESS => packet.hw_address = Some(hardware_address(found.fixed(front)?)?),
+            attribute::PAYLOAD => {
+                packet.payload = found.content;
+                let after = found.content.start + found.content.length;
+                if end - after > 3 {
+                    return Err(ParseError::PayloadNotLast { count: end - after });
+                }
+                break;
+            }
+            _ => {}
+        }
+    }
+    let [a, b, c, d, protocol @ .., hook] = *fixed.ok_or(ParseError::MissingAttribute {
+        attribute: attribute::PACKET_HEADER,
+    })?;
+    packet.id = u32::from_be_bytes([a, b, c, d]);
+    packet.hw_protocol = EtherType(u16::from_be_bytes(protocol));
+    packet.hook = Hook::from_wire(hook.into());
+    Ok(packet)
 }
 
 /// Reads the content of [`attribute::HARDWARE_ADDRESS`]: the length, and the field. Fails if the

@@ -95,7 +95,9 @@ impl Received<'_> {
         let at_hand = self.front(buffer).get(start..).unwrap_or_default();
         let payload = at_hand.get(..length).unwrap_or(at_hand);
         let metadata = packet::metadata(&packet, payload, devices);
-        headroom::place(self.origin, buffer, packet.payload, FRAME_HEAD);
+        if length > 0 {
+            headroom::place(self.origin, buffer, packet.payload, FRAME_HEAD);
+        }
         match buffer.first_chunk_mut() {
             // The head is written in its place, since bytes that were just written field by field
             // are slow to move.
