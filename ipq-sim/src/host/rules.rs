@@ -333,9 +333,12 @@ impl Rules {
         Ok(None)
     }
 
-    /// Returns `true` if there is any rule, in either table, for packets of `family` at `hook`.
-    pub(crate) fn any_at(&self, hook: HookPoint, family: Family) -> bool {
-        !self.at(hook, family).is_empty()
+    /// Returns `true` if there is any rule for packets of `family` at `hook`, in the function with
+    /// this number or a later one.
+    #[inline]
+    pub(crate) fn any_from(&self, hook: HookPoint, family: Family, function: u8) -> bool {
+        let last = self.at(hook, family).last();
+        last.is_some_and(|rule| rule.table as u8 >= function)
     }
 
     fn at(&self, hook: HookPoint, family: Family) -> &[Rule] {

@@ -104,7 +104,7 @@ impl Kernel {
                 self.ledger.step(traversal.packet.serial, Step::Hook(hook.into()));
             }
             // Most hooks that a packet passes have no rule: this asks cheaply.
-            if self.rules.any_at(hook, traversal.packet.family)
+            if self.rules.any_from(hook, traversal.packet.family, function)
                 && let Some(bypass) = self.judge(traversal, hook, function..=BEHIND_THE_LAST)?
             {
                 if let Some(place) = self.enqueue(traversal, bypass)? {
