@@ -8,6 +8,7 @@ pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 pub(crate) mod network;
 pub(crate) mod packet;
+mod recent;
 pub(crate) mod routing;
 pub(crate) mod rules;
 

@@ -1,6 +1,7 @@
 //! The host's devices, their addresses and neighbours, and the routes that follow from them.
 
-use super::routing::recent::RecentRoute;
+use super::recent::Recent;
+use crate::books::DropReason;
 use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
@@ -179,6 +180,10 @@ pub(crate) enum Route {
 /// lost.
 const FRAMES_KEPT: usize = 65_536;
 
+/// The route of the IPv4 packet that arrived last, or the reason to drop it, by its source and its
+/// destination.
+pub(super) type RecentRoute = Recent<[Ipv4Addr; 2], Result<Route, DropReason>>;
+
 /// The devices of the host, and the tables that are made of their addresses.
 pub(crate) struct Network {
     devices: Vec<State>,
@@ -186,6 +191,8 @@ pub(crate) struct Network {
     /// of one size that of the first device.
     ipv4: Vec<Ipv4Network>,
     recent_route: RecentRoute,
+    /// The neighbour that the last IPv4 packet left to, by the device and the packet's destination.
+    recent_hop: Recent<(DeviceId, Ipv4Addr), Option<MacAddress>>,
 }
 
 struct State {
@@ -239,6 +246,7 @@ impl Network {
             devices: Vec::new(),
             ipv4: Vec::new(),
             recent_route: RecentRoute::default(),
+            recent_hop: Recent::default(),
         };
         for device in std::iter::once(Device::loopback()).chain(devices) {
             let name = InterfaceName::from_str(&device.name).map_err(|source| DeviceError::InvalidName {
@@ -318,6 +326,7 @@ impl Network {
     pub(crate) fn set_up(&mut self, device: DeviceId, up: bool) {
         self.state_mut(device).up = up;
         self.recent_route.forget();
+        self.recent_hop.forget();
     }
 
     /// Returns the hardware type of a device: 1 for Ethernet, 772 for loopback (PKT-7).
@@ -436,16 +445,26 @@ impl Network {
     /// neighbour or the device's gateway. Returns `None` if the device knows neither of these two.
     pub(crate) fn next_hop(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         match address {
-            IpAddr::V4(address) if address.is_multicast() => {
-                let [_, high, middle, low] = address.octets();
-                Some([0x01, 0x00, 0x5e, high & 0x7f, middle, low])
+            IpAddr::V4(address) => {
+                let find = || self.next_hop_ipv4(device, address);
+                self.recent_hop.or_find((device, address), find)
             }
-            IpAddr::V4(address) if self.is_broadcast(address) => Some([0xff; 6]),
             IpAddr::V6(address) if address.is_multicast() => {
                 let [.., a, b, c, d] = address.octets();
                 Some([0x33, 0x33, a, b, c, d])
             }
-            address => self.neighbour(device, address),
+            IpAddr::V6(_) => self.neighbour(device, address),
+        }
+    }
+
+    fn next_hop_ipv4(&self, device: DeviceId, address: Ipv4Addr) -> Option<MacAddress> {
+        if address.is_multicast() {
+            let [_, high, middle, low] = address.octets();
+            Some([0x01, 0x00, 0x5e, high & 0x7f, middle, low])
+        } else if self.is_broadcast(address) {
+            Some([0xff; 6])
+        } else {
+            self.neighbour(device, address.into())
         }
     }
 

@@ -1,7 +1,5 @@
 //! The addresses of packets, and the checks and the route of one that arrives.
 
-pub(super) mod recent;
-
 use super::network::{Network, Route};
 use super::packet::Packet;
 use super::{ipv4, ipv6};
@@ -42,7 +40,7 @@ pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, D
         Family::Ipv4 => {
             let (source, destination) = (ipv4::source(data), ipv4::destination(data));
             let find = || of_arriving_ipv4(network, source, destination);
-            network.recent_route().or_find(source, destination, find)
+            network.recent_route().or_find([source, destination], find)
         }
         Family::Ipv6 => of_arriving_ipv6(network, ipv6::source(data), ipv6::destination(data)),
     }
