@@ -36,13 +36,21 @@ pub(crate) struct Datagram {
     weight: usize,
 }
 
-/// The head of a datagram, which its payload follows.
+/// The head of a datagram, which its payload follows. It is short, and kept in place, so that it
+/// costs no allocation.
 #[derive(Clone, Debug)]
 pub(crate) enum FirstPart {
-    /// The head of an `ip_queue` frame, kept in place: it is short, and costs no allocation.
+    /// The head of an `ip_queue` frame.
     IpQueue(Head),
-    /// The bytes of any other head.
-    Bytes(Box<[u8]>),
+    /// The head of an nfnetlink message.
+    Nfnetlink(nfnetlink::Head),
+}
+
+impl FirstPart {
+    /// Returns a head without bytes, for a datagram in one piece.
+    pub(crate) fn none() -> Self {
+        Self::Nfnetlink(nfnetlink::Head::new())
+    }
 }
 
 impl Deref for FirstPart {
@@ -52,12 +60,13 @@ impl Deref for FirstPart {
     fn deref(&self) -> &[u8] {
         match self {
             Self::IpQueue(head) => head,
-            Self::Bytes(bytes) => bytes,
+            Self::Nfnetlink(head) => head,
         }
     }
 }
 
 impl From<nfnetlink::Datagram> for Datagram {
+    #[inline]
     fn from(datagram: nfnetlink::Datagram) -> Self {
         let nfnetlink::Datagram {
             head,
@@ -66,7 +75,7 @@ impl From<nfnetlink::Datagram> for Datagram {
         } = datagram;
         Self {
             sender: PortId::KERNEL,
-            head: FirstPart::Bytes(head[..].into()),
+            head: FirstPart::Nfnetlink(head),
             payload,
             padding: 0,
             allocated,
@@ -96,7 +105,7 @@ impl Datagram {
     pub(crate) fn of_bytes(sender: PortId, payload: Bytes) -> Self {
         Self {
             sender,
-            head: FirstPart::Bytes(Box::default()),
+            head: FirstPart::none(),
             allocated: payload.len(),
             payload,
             padding: 0,

@@ -100,8 +100,8 @@ pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [
 fn rewrite(datagram: &mut Datagram, change: impl FnOnce(&mut [u8])) {
     let mut bytes = [&datagram.head[..], &datagram.payload].concat();
     change(&mut bytes);
-    datagram.head = FirstPart::Bytes(bytes.into());
-    datagram.payload = Bytes::new();
+    datagram.head = FirstPart::none();
+    datagram.payload = bytes.into();
 }
 
 /// Writes the low `width` bytes of `value` at offset `at`, in the byte order of `abi`.

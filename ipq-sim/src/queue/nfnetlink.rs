@@ -73,11 +73,14 @@ pub struct Sender {
     pub extends_answers: bool,
 }
 
+/// The first bytes of a datagram from the kernel.
+pub type Head = ArrayVec<u8, { Datagram::HEAD_BYTES }>;
+
 /// A datagram from the kernel in two parts, so that a packet's bytes need not be copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// The first bytes, or all bytes if there is no payload.
-    pub head: ArrayVec<u8, { Datagram::HEAD_BYTES }>,
+    pub head: Head,
     /// The bytes after the head: a packet's, or those of the message that an answer quotes and the
     /// answer's attributes.
     pub payload: Bytes,

@@ -1,10 +1,9 @@
 //! Packet messages: the attributes that tell a queue's owner of a packet, in the kernel's order
 //! (NFQ-80 to NFQ-90).
 
-use super::Datagram;
 use super::attributes::{Attributes, Note};
 use super::messages::Request;
-use arrayvec::ArrayVec;
+use super::{Datagram, Head};
 use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
@@ -64,7 +63,12 @@ impl QueuedPacket<'_> {
     /// sender's ids only if `with_owner` is `true`.
     pub(super) fn datagram(&self, number: u16, id: u32, range: Option<u32>, with_owner: bool) -> Datagram {
         let copied = range.map_or(0, |range| self.bytes.len().min(range as usize));
-        let mut message = Message(ArrayVec::new());
+        let mut datagram = Datagram {
+            head: Head::new(),
+            payload: self.bytes.slice(..copied),
+            allocated: allocated(copied, with_owner),
+        };
+        let mut message = Message(&mut datagram.head);
         let [high, low] = number.to_be_bytes();
         message
             .add(&[0; 4])
@@ -88,22 +92,17 @@ impl QueuedPacket<'_> {
         if copied > 0 {
             message.begin(attribute::PAYLOAD, copied);
         }
-        let Message(mut head) = message;
-        let length = (head.len() + copied) as u32;
-        if let Some(field) = head.first_chunk_mut() {
+        let length = datagram.len() as u32;
+        if let Some(field) = datagram.head.first_chunk_mut() {
             *field = length.to_ne_bytes();
         }
-        Datagram {
-            head,
-            payload: self.bytes.slice(..copied),
-            allocated: allocated(copied, with_owner),
-        }
+        datagram
     }
 
     /// Adds the attributes about the packet to a message: id, protocol and hook in one, and then
     /// devices, mark, priority, link-layer address and time of arrival. Leaves out a device, mark
     /// or priority that is 0, and an address or time that the packet does not have.
-    fn describe(&self, message: &mut Message, id: u32) {
+    fn describe(&self, message: &mut Message<'_>, id: u32) {
         let [i0, i1, i2, i3] = id.to_be_bytes();
         let [p0, p1] = self.hw_protocol.to_be_bytes();
         message.attribute(attribute::PACKET_HEADER, &[i0, i1, i2, i3, p0, p1, self.hook]);
@@ -135,9 +134,9 @@ pub(super) fn allocated(copied: usize, with_owner: bool) -> usize {
 }
 
 /// A packet message that is being written, up to the packet's bytes.
-struct Message(ArrayVec<u8, { Datagram::HEAD_BYTES }>);
+struct Message<'a>(&'a mut Head);
 
-impl Message {
+impl Message<'_> {
     fn add(&mut self, bytes: &[u8]) -> &mut Self {
         let added = self.0.try_extend_from_slice(bytes);
         debug_assert!(added.is_ok(), "all that is ever said of a packet has room");
