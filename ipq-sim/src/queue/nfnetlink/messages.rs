@@ -88,9 +88,8 @@ impl<'m> Request<'m> {
 /// stated length is wrong (NFQ-49).
 #[derive(Debug)]
 pub struct Messages<'m> {
-    /// The part of the datagram that is still to be gone through; empty if all answers were made at
-    /// the start.
-    rest: &'m [u8],
+    /// The next message, and the bytes after it; `None` if all answers were made at the start.
+    next: Option<(Request<'m>, &'m [u8])>,
     /// The answers that were made at the start: those to a batch, or the refusal of a sender
     /// without `CAP_NET_ADMIN`.
     answers: std::vec::IntoIter<Answer<'m>>,
@@ -101,6 +100,7 @@ impl<'m> Messages<'m> {
     /// first is answered with EPERM, and no other is looked at. If the first begins a batch, all
     /// messages are only answered.
     #[must_use]
+    #[inline]
     pub fn of(datagram: &'m [u8], sender: Sender, rules: &Rules) -> Self {
         let Some((first, rest)) = split(datagram) else {
             return Self::answered(Vec::new());
@@ -112,14 +112,14 @@ impl<'m> Messages<'m> {
             return Self::answered(batch(&first, rest, datagram, rules));
         }
         Self {
-            rest: datagram,
+            next: Some((first, rest)),
             answers: Vec::new().into_iter(),
         }
     }
 
     fn answered(answers: Vec<Answer<'m>>) -> Self {
         Self {
-            rest: &[],
+            next: None,
             answers: answers.into_iter(),
         }
     }
@@ -129,8 +129,8 @@ impl<'m> Iterator for Messages<'m> {
     type Item = Step<'m>;
 
     fn next(&mut self) -> Option<Step<'m>> {
-        while let Some((message, rest)) = split(self.rest) {
-            self.rest = rest;
+        while let Some((message, rest)) = self.next.take() {
+            self.next = split(rest);
             let looked_at = message.header.flags.contains(Flags::REQUEST)
                 && message.kind() >= FIRST_TYPE
                 && message.bytes.len() >= HEADER_BYTES;
@@ -141,7 +141,6 @@ impl<'m> Iterator for Messages<'m> {
                 return Some(Step::Answer(answer));
             }
         }
-        self.rest = &[];
         self.answers.next().map(Step::Answer)
     }
 }

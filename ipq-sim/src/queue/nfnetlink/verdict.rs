@@ -5,7 +5,7 @@ use super::instance::Instance;
 use super::messages::Request;
 use super::{Queues, Sender};
 use ipq_core::Errno;
-use ipq_core::wire::nfnetlink::attribute;
+use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute};
 
 /// The attributes of a verdict whose least content is checked.
 const POLICIES: [(u16, Policy); 4] = [
@@ -21,6 +21,44 @@ const BATCH_POLICIES: [(u16, Policy); 3] = [
     (attribute::PRIORITY, Policy::Number),
 ];
 type VerdictAttributes<'m> = Attributes<'m, 22>;
+
+/// The contents of those attributes of a verdict that count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Contents<'m> {
+    header: Option<[u8; 8]>,
+    mark: Option<u32>,
+    priority: Option<u32>,
+    payload: Option<&'m [u8]>,
+}
+
+impl<'m> Contents<'m> {
+    /// Reads a verdict whose only attribute is its header, as it is in nearly all. Returns `None` for
+    /// any other.
+    ///
+    /// The slow twin is [`of`](Self::of) the attributes that were [read](Attributes::read).
+    #[inline]
+    fn plain(message: &[u8]) -> Option<Self> {
+        const LENGTH: u16 = 12;
+        let attribute: [u8; LENGTH as usize] = message.get(HEADER_BYTES..)?.try_into().ok()?;
+        let [low, high, kind_low, kind_high, header @ ..] = attribute;
+        let is_header = u16::from_ne_bytes([low, high]) == LENGTH
+            && u16::from_ne_bytes([kind_low, kind_high]) == attribute::VERDICT_HEADER;
+        is_header.then(|| Self {
+            header: Some(header),
+            ..Self::default()
+        })
+    }
+
+    /// Returns the contents of attributes that were read.
+    fn of(attributes: &VerdictAttributes<'m>) -> Self {
+        Self {
+            header: attributes.start(attribute::VERDICT_HEADER),
+            mark: attributes.number(attribute::MARK),
+            priority: attributes.number(attribute::PRIORITY),
+            payload: attributes.get(attribute::PAYLOAD),
+        }
+    }
+}
 
 /// A verdict on packets that were taken out of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,12 +158,14 @@ impl<T> Queues<T> {
         released: &mut Option<Released<'m>>,
         take: impl FnOnce(&mut Instance<T>, u32) -> Option<()>,
     ) -> (Result<(), Errno>, Note) {
-        let attributes = match VerdictAttributes::read(request.bytes, policies) {
-            Ok(attributes) => attributes,
-            Err((errno, note)) => return (Err(errno), note),
+        let (contents, note) = match Contents::plain(request.bytes) {
+            Some(contents) => (contents, Note::None),
+            None => match VerdictAttributes::read(request.bytes, policies) {
+                Ok(attributes) => (Contents::of(&attributes), attributes.note),
+                Err((errno, note)) => return (Err(errno), note),
+            },
         };
-        let result = self.take_decided(request.queue(), &attributes, sender, take);
-        let note = attributes.note;
+        let result = self.take_decided(request.queue(), contents, sender, take);
         (result.map(|decided| *released = Some(decided)), note)
     }
 
@@ -136,7 +176,7 @@ impl<T> Queues<T> {
     fn take_decided<'m>(
         &mut self,
         number: u16,
-        attributes: &VerdictAttributes<'m>,
+        contents: Contents<'m>,
         sender: Sender,
         take: impl FnOnce(&mut Instance<T>, u32) -> Option<()>,
     ) -> Result<Released<'m>, Errno> {
@@ -144,8 +184,7 @@ impl<T> Queues<T> {
         if instance.owner() != sender.port_id {
             return Err(Errno::EPERM);
         }
-        let header = attributes.start(attribute::VERDICT_HEADER).ok_or(Errno::EINVAL)?;
-        let [verdict @ .., id0, id1, id2, id3]: [u8; 8] = header;
+        let [verdict @ .., id0, id1, id2, id3] = contents.header.ok_or(Errno::EINVAL)?;
         let verdict = u32::from_be_bytes(verdict);
         if !matches!(verdict & 0xff, 0 | 1 | 3..=5) {
             return Err(Errno::EINVAL);
@@ -153,9 +192,46 @@ impl<T> Queues<T> {
         take(instance, u32::from_be_bytes([id0, id1, id2, id3])).ok_or(Errno::ENOENT)?;
         Ok(Released {
             decision: Decision::of(verdict),
-            mark: attributes.number(attribute::MARK),
-            priority: attributes.number(attribute::PRIORITY),
-            payload: attributes.get(attribute::PAYLOAD),
+            mark: contents.mark,
+            priority: contents.priority,
+            payload: contents.payload,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Returns a message with an attribute that states this length and type, and has this content.
+    fn message(length: u16, kind: u16, content: &[u8]) -> Vec<u8> {
+        let header = [length.to_ne_bytes(), kind.to_ne_bytes()];
+        [&[0; HEADER_BYTES], header.as_flattened(), content].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_verdict_is_read_as_any_other(
+            length in 10_u16..14,
+            kind in prop_oneof![Just(attribute::VERDICT_HEADER), 0_u16..24, Just(0x8002)],
+            content in prop::collection::vec(any::<u8>(), 0..16),
+        ) {
+            let message = message(length, kind, &content);
+            if let Some(contents) = Contents::plain(&message) {
+                for policies in [&POLICIES[..], &BATCH_POLICIES] {
+                    let read = VerdictAttributes::read(&message, policies);
+                    let read = read.map(|attributes| (Contents::of(&attributes), attributes.note));
+                    prop_assert_eq!(read, Ok((contents, Note::None)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_verdict_with_a_header_alone_is_plain() {
+        let header = [0, 0, 0, 1, 0, 0, 0, 9];
+        let contents = Contents::plain(&message(12, attribute::VERDICT_HEADER, &header));
+        assert_eq!(contents.and_then(|contents| contents.header), Some(header));
     }
 }
