@@ -10,7 +10,7 @@ use crate::host::packet::Packet;
 use crate::host::{ether_type, ipv4};
 use crate::netlink::{Answering, ClientId, SocketId};
 use crate::queue::nfnetlink::{
-    Answer, Decision, Flaw, Messages, Offer, QueuedPacket, Refusal, Released, Rules, Sender, Step,
+    Answer, Decision, Flaw, Messages, Offer, QueuedPacket, Refusal, Released, Rules, Sender, Step, Taken,
 };
 use crate::queue::{NFNETLINK, QueueId};
 use bytes::Bytes;
@@ -85,7 +85,7 @@ impl Kernel {
             Some(flaw) => flaw.spoil_input(datagram, &mut sender),
             None => datagram.into(),
         };
-        let mut taken = Vec::new();
+        let mut taken = std::mem::take(&mut self.taken);
         for step in Messages::of(&datagram, sender, &rules) {
             let answer = match step {
                 Step::Answer(answer) => Some(answer),
@@ -95,9 +95,17 @@ impl Kernel {
                     if rules.flaw() == Some(Flaw::AnswerFirst) {
                         self.answer_numbered(outcome.answer.take(), sender, &rules);
                     }
-                    for (id, traversal) in taken.drain(..) {
+                    for taken in taken.drain(..) {
+                        let id = taken.id();
+                        let Some(mut traversal) = self.fetch(taken) else {
+                            continue;
+                        };
                         match outcome.released {
-                            Some(released) => self.go_on(traversal, id, released),
+                            Some(released) => {
+                                if let Some(place) = self.go_on(&mut traversal, id, released) {
+                                    self.keep(place, traversal);
+                                }
+                            }
                             None => self.ledger.dropped(traversal.packet.serial, DropReason::PeerClosed),
                         }
                     }
@@ -106,6 +114,7 @@ impl Kernel {
             };
             self.answer_numbered(answer, sender, &rules);
         }
+        self.taken = taken;
         Ok(())
     }
 
@@ -177,9 +186,16 @@ impl Kernel {
         }
     }
 
+    /// Returns a packet that a message took out of a numbered queue.
+    #[inline]
+    fn fetch(&mut self, taken: Taken) -> Option<Traversal> {
+        self.queues.numbered.as_mut()?.fetch(taken)
+    }
+
     /// Notes the verdict on a packet that was taken out of a numbered queue, and lets the packet go
-    /// on as the verdict says, until it is queued again, delivered or dropped.
-    fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
+    /// on as the verdict says, until it is queued again, delivered or dropped. Returns the packet's
+    /// place if it is queued again.
+    fn go_on(&mut self, traversal: &mut Traversal, id: u32, released: Released<'_>) -> Option<Place> {
         let verdict = match released.decision {
             Decision::Drop => Verdict::Drop,
             Decision::Accept => Verdict::Accept,
@@ -189,16 +205,14 @@ impl Kernel {
         };
         let replaced = replace(&mut traversal.packet, released.payload);
         self.note_verdict(
-            &traversal,
+            traversal,
             PacketId(id.into()),
             verdict,
             replaced == Ok(true),
             released.mark,
         );
-        let end = replaced.and_then(|_| self.decided(&mut traversal, released));
-        if let Some(place) = self.settle_again(end, &traversal) {
-            self.keep(place, traversal);
-        }
+        let end = replaced.and_then(|_| self.decided(traversal, released));
+        self.settle_again(end, traversal)
     }
 
     fn decided(&mut self, traversal: &mut Traversal, released: Released<'_>) -> End {

@@ -24,11 +24,13 @@ mod attributes;
 mod config;
 mod flaws;
 mod instance;
+mod items;
 mod messages;
 mod packet;
 mod proc_text;
 mod rules;
 mod verdict;
+mod waiting;
 
 pub use answer::Answer;
 pub(crate) use flaws::Flaw;
@@ -44,6 +46,7 @@ use bytes::Bytes;
 use instance::Instance;
 use ipq_core::wire::nfnetlink::message_type;
 use ipq_core::{Errno, PortId};
+use items::{Entry, Items};
 use std::collections::BTreeMap;
 
 /// The queues of one network namespace. Each keeps an item `T` of the caller's for each packet that
@@ -51,7 +54,9 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Queues<T> {
     rules: Rules,
-    instances: BTreeMap<u16, Instance<T>>,
+    instances: BTreeMap<u16, Instance>,
+    /// The items of the packets in all queues.
+    items: Items<T>,
     /// The number of times that a queue was bound. Each queue notes the number at its binding, so
     /// that the /proc text can show the latest first.
     bound: u64,
@@ -112,6 +117,22 @@ impl Datagram {
     }
 }
 
+/// A packet that a request took out of a queue. Its item is still to be [fetched](Queues::fetch).
+#[derive(Debug)]
+#[must_use = "the queues keep the packet's item until it is fetched"]
+pub struct Taken {
+    id: u32,
+    entry: Entry,
+}
+
+impl Taken {
+    /// Returns the id that the packet had.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+}
+
 /// The outcome of a request that was carried out.
 #[derive(Clone, Debug)]
 pub struct Outcome<'m> {
@@ -130,6 +151,7 @@ impl<T> Queues<T> {
         Self {
             rules,
             instances: BTreeMap::new(),
+            items: Items::new(),
             bound: 0,
         }
     }
@@ -163,14 +185,16 @@ impl<T> Queues<T> {
     /// Drops the item if nobody has bound the queue.
     pub fn keep(&mut self, number: u16, id: u32, item: T) {
         if let Some(instance) = self.instances.get_mut(&number) {
-            instance.keep(id, item);
+            let entry = self.items.keep(item);
+            if let Some(replaced) = instance.packets.keep(id, entry) {
+                self.items.take(replaced);
+            }
         }
     }
 
     /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, in the
-    /// order in which they go on or are dropped: each with its packet id, or with 0 if UNBIND took
-    /// it out.
-    pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
+    /// order in which they go on or are dropped. The caller [fetches](Self::fetch) the item of each.
+    pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<Taken>) -> Outcome<'m> {
         if let Some(flaw) = self.rules.flaw() {
             return self.request_with(flaw, request, sender, taken);
         }
@@ -188,7 +212,7 @@ impl<T> Queues<T> {
         kind: u16,
         request: &Request<'m>,
         sender: Sender,
-        taken: &mut Vec<(u32, T)>,
+        taken: &mut Vec<Taken>,
     ) -> (Result<(), Errno>, Note, Option<Released<'m>>) {
         let mut released = None;
         let (result, note) = match kind {
@@ -201,11 +225,18 @@ impl<T> Queues<T> {
         (result, note, released)
     }
 
+    /// Takes the item of a packet that a request took out of a queue. Returns `None` if the packet
+    /// was in another network namespace.
+    #[inline]
+    pub fn fetch(&mut self, Taken { entry, .. }: Taken) -> Option<T> {
+        self.items.take(entry)
+    }
+
     /// Returns the number of packets that wait in a queue. Returns `None` if nobody has bound the
     /// queue.
     #[must_use]
     pub fn length(&self, number: u16) -> Option<usize> {
-        self.instances.get(&number).map(Instance::length)
+        self.instances.get(&number).map(|instance| instance.packets.len())
     }
 
     /// Returns `true` if any queue is bound.
@@ -255,27 +286,30 @@ impl<T> Queues<T> {
     /// if there is none.
     #[must_use]
     pub fn queued(&self, number: u16, id: u32) -> Option<&T> {
-        self.instances.get(&number)?.queued(id)
+        self.items.get(self.instances.get(&number)?.packets.get(id)?)
     }
 
     /// Unbinds the queues that a closed socket's port id owned. Returns the items of the packets in
     /// them, which are dropped even if a queue fails open (NFQ-7): queue by queue in the order of
     /// the /proc text, and oldest first in each.
     pub fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
-        let owned = |(number, instance): (&u16, &Instance<T>)| (instance.owner() == port_id).then_some(*number);
+        let owned = |(number, instance): (&u16, &Instance)| (instance.owner() == port_id).then_some(*number);
         let mut numbers: Vec<u16> = self.instances.iter().filter_map(owned).collect();
         numbers.sort_by_key(|number| self.place_in_text(*number));
         let instances = numbers.into_iter().filter_map(|number| self.instances.remove(&number));
-        instances.flat_map(Instance::into_items).collect()
+        let taken = instances.flat_map(|mut instance| instance.take_if(|_| true));
+        taken.filter_map(|taken| self.items.take(taken.entry)).collect()
     }
 
     /// Takes the packets whose items meet the condition out of all queues, without telling the
     /// owners, as when a device goes down (NFQ-9). Returns the items, by the queues' numbers, and
     /// oldest first in each queue.
     pub fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
+        let Self { instances, items, .. } = self;
         let mut taken = Vec::new();
-        for instance in self.instances.values_mut() {
-            instance.take_if(&condition, &mut taken);
+        for instance in instances.values_mut() {
+            let matching = instance.take_if(|entry| items.get(entry).is_some_and(&condition));
+            taken.extend(matching.into_iter().filter_map(|taken| items.take(taken.entry)));
         }
         taken
     }

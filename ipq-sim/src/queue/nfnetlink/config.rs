@@ -3,7 +3,7 @@
 use super::attributes::{Attributes, Note, Policy};
 use super::instance::Instance;
 use super::messages::Request;
-use super::{Queues, Rules, Sender};
+use super::{Queues, Rules, Sender, Taken};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, command};
 
@@ -27,7 +27,7 @@ impl<T> Queues<T> {
         &mut self,
         request: &Request<'_>,
         sender: Sender,
-        taken: &mut Vec<(u32, T)>,
+        taken: &mut Vec<Taken>,
     ) -> (Result<(), Errno>, Note) {
         match ConfigAttributes::read(request.bytes, &POLICIES) {
             Ok(attributes) => {
@@ -48,7 +48,7 @@ impl<T> Queues<T> {
         number: u16,
         attributes: &ConfigAttributes<'_>,
         sender: Sender,
-        taken: &mut Vec<(u32, T)>,
+        taken: &mut Vec<Taken>,
     ) -> Result<(), Errno> {
         let command = attributes
             .start(attribute::CONFIG_COMMAND)
@@ -69,8 +69,8 @@ impl<T> Queues<T> {
                 self.instances.insert(number, Instance::new(sender.port_id, self.bound));
             }
             Some(command::UNBIND) => {
-                let instance = self.instances.remove(&number).ok_or(Errno::ENODEV)?;
-                taken.extend(instance.into_items().map(|item| (0, item)));
+                let mut instance = self.instances.remove(&number).ok_or(Errno::ENODEV)?;
+                taken.append(&mut instance.take_if(|_| true));
                 return Ok(());
             }
             Some(_) => return Err(self.rules.unknown_command),

@@ -4,7 +4,7 @@
 
 use super::attributes::Note;
 use super::messages::Request;
-use super::{Datagram, Decision, Offer, Outcome, QueuedPacket, Queues, Refusal, Released, Sender};
+use super::{Datagram, Decision, Offer, Outcome, QueuedPacket, Queues, Refusal, Released, Sender, Taken};
 use crate::host::packet::Packet;
 use crate::host::rules::{NumberedQueue, Spread};
 use bytes::Bytes;
@@ -352,7 +352,7 @@ impl<T> Queues<T> {
         flaw: Flaw,
         request: &Request<'m>,
         mut sender: Sender,
-        taken: &mut Vec<(u32, T)>,
+        taken: &mut Vec<Taken>,
     ) -> Outcome<'m> {
         if let Some(errno) = self.refusal(flaw, request, sender) {
             return Outcome {
@@ -475,7 +475,7 @@ impl<T> Queues<T> {
 
     /// Changes a queue after a CONFIG message with parameters, as the flaw does: sets its range to
     /// that of the message, or takes the queued packets out and adds them to `taken`.
-    fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<(u32, T)>) {
+    fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<Taken>) {
         let parameters = find(request.bytes, attribute::CONFIG_PARAMETERS).map(|(_, content)| content);
         let Some([range @ .., mode]) = parameters.and_then(<[u8]>::first_chunk::<5>).copied() else {
             return;
@@ -514,7 +514,9 @@ impl<T> Queues<T> {
         });
         instance.maximum_length = maximum_length;
         match (flaw, offer) {
-            (Flaw::FullUsesId, Offer::Refused(Refusal::Full)) => instance.last_id += 1,
+            (Flaw::FullUsesId, Offer::Refused(Refusal::Full)) => {
+                instance.packets.use_id();
+            }
             (Flaw::NoModePasses, Offer::Refused(Refusal::NoMode)) => return Offer::Passed(Refusal::NoMode),
             (Flaw::FailOpenIgnored, Offer::Passed(refusal)) => return Offer::Refused(refusal),
             _ => {}

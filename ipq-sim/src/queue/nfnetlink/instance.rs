@@ -1,8 +1,9 @@
 //! A bound queue: its settings, its counters, and its packets.
 
+use super::items::Entry;
 use super::packet::{self, QueuedPacket};
-use super::{Datagram, Rules};
-use hashlink::LinkedHashMap;
+use super::waiting::Waiting;
+use super::{Datagram, Rules, Taken};
 use ipq_core::PortId;
 use ipq_core::wire::nfnetlink::flag;
 
@@ -54,7 +55,7 @@ pub enum Refusal {
 
 /// A queue that a socket has bound and owns.
 #[derive(Debug)]
-pub(super) struct Instance<T> {
+pub(super) struct Instance {
     owner: PortId,
     /// The number of times that any queue had been bound when this one was, this time included. It
     /// orders the lines of the /proc text.
@@ -65,12 +66,10 @@ pub(super) struct Instance<T> {
     pub(super) flags: u32,
     dropped: u32,
     undelivered: u32,
-    pub(super) last_id: u32,
-    /// The items of the queued packets, by packet id, in the order of arrival.
-    packets: LinkedHashMap<u32, T>,
+    pub(super) packets: Waiting,
 }
 
-impl<T> Instance<T> {
+impl Instance {
     pub(super) fn new(owner: PortId, bound: u64) -> Self {
         Self {
             owner,
@@ -81,8 +80,7 @@ impl<T> Instance<T> {
             flags: 0,
             dropped: 0,
             undelivered: 0,
-            last_id: 0,
-            packets: LinkedHashMap::new(),
+            packets: Waiting::new(),
         }
     }
 
@@ -130,14 +128,6 @@ impl<T> Instance<T> {
         packet::allocated(copied, self.gives_owner())
     }
 
-    pub(super) fn queued(&self, id: u32) -> Option<&T> {
-        self.packets.get(&id)
-    }
-
-    pub(super) fn length(&self) -> usize {
-        self.packets.len()
-    }
-
     /// Sets the copy mode and the range. In the modes NONE and META the range becomes 0. In mode
     /// PACKET it is cut to 65,531, and 0 stands for that (NFQ-29). An unknown mode changes nothing
     /// (NFQ-30).
@@ -166,11 +156,9 @@ impl<T> Instance<T> {
         if self.is_full() {
             return self.refuse(Refusal::Full);
         }
-        self.last_id = self.last_id.wrapping_add(1);
-        let id = self.last_id;
-        if self.table_is_full(rules) || self.packets.contains_key(&id) {
+        let Some(id) = self.packets.use_id().filter(|_| !self.table_is_full(rules)) else {
             return self.refuse(Refusal::TableFull);
-        }
+        };
         let datagram = packet.datagram(number, id, self.copied_range(), self.gives_owner());
         if !deliver(self.owner, datagram) {
             return self.refuse(Refusal::Undeliverable);
@@ -193,38 +181,29 @@ impl<T> Instance<T> {
         Offer::Refused(refusal)
     }
 
-    pub(super) fn keep(&mut self, id: u32, item: T) {
-        self.packets.insert(id, item);
-    }
-
-    /// Takes out the packet with this id. Returns its item, or `None` if there is no such packet.
-    pub(super) fn take(&mut self, id: u32) -> Option<T> {
-        self.packets.remove(&id)
+    /// Takes out the packet with this id. Returns `None` if there is no such packet.
+    pub(super) fn take(&mut self, id: u32) -> Option<Taken> {
+        let entry = self.packets.take(id)?;
+        Some(Taken { id, entry })
     }
 
     /// Takes out packets, oldest first, until the next one's id is later than `last`, and adds them
-    /// to `taken` with their ids. An id is later if the difference, the id less `last`, is positive
+    /// to `taken`. An id is later if the difference, the id less `last`, is positive
     /// as a signed number of 32 bits (NFQ-65).
-    pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<(u32, T)>) {
+    pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<Taken>) {
         let is_later = |id: u32| id.wrapping_sub(last).cast_signed() > 0;
-        while let Some((id, _)) = self.packets.front()
-            && !is_later(*id)
+        while let Some(oldest) = self.packets.oldest()
+            && !is_later(oldest)
         {
-            taken.extend(self.packets.pop_front());
+            taken.extend(self.take(oldest));
         }
     }
 
-    /// Takes out the packets whose items meet the condition, oldest first, and adds the items to
-    /// `taken`.
-    pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool, taken: &mut Vec<T>) {
-        let matching = self.packets.iter().filter(|(_, item)| condition(item));
-        let ids: Vec<u32> = matching.map(|(id, _)| *id).collect();
-        taken.extend(ids.into_iter().filter_map(|id| self.packets.remove(&id)));
-    }
-
-    /// Ends the queue. Returns the items of its packets, oldest first.
-    pub(super) fn into_items(self) -> impl Iterator<Item = T> {
-        self.packets.into_iter().map(|(_, item)| item)
+    /// Takes out the packets whose entries meet the condition. Returns them, oldest first.
+    pub(super) fn take_if(&mut self, condition: impl Fn(Entry) -> bool) -> Vec<Taken> {
+        let matching = self.packets.in_order().filter(|(_, entry)| condition(*entry));
+        let ids: Vec<u32> = matching.map(|(id, _)| id).collect();
+        ids.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
     /// Returns the queue's line of the /proc text, as queue `number` (NFQ-13).
@@ -235,10 +214,10 @@ impl<T> Instance<T> {
             range,
             dropped,
             undelivered,
-            last_id,
+            ref packets,
             ..
-        } = self;
-        let total = self.packets.len();
+        } = *self;
+        let (total, last_id) = (packets.len(), packets.last_id());
         format!(
             "{number:5} {owner:6} {total:5} {mode:1} {range:5} {dropped:5} {undelivered:5} {last_id:8} {:2}\n",
             1

@@ -3,7 +3,7 @@
 use super::attributes::{Attributes, Note, Policy};
 use super::instance::Instance;
 use super::messages::Request;
-use super::{Queues, Sender};
+use super::{Queues, Sender, Taken};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute};
 
@@ -117,11 +117,11 @@ impl<T> Queues<T> {
         &mut self,
         request: &Request<'m>,
         sender: Sender,
-        taken: &mut Vec<(u32, T)>,
+        taken: &mut Vec<Taken>,
         released: &mut Option<Released<'m>>,
     ) -> (Result<(), Errno>, Note) {
         self.judge(request, &POLICIES, sender, released, |instance, id| {
-            taken.push((id, instance.take(id)?));
+            taken.push(instance.take(id)?);
             Some(())
         })
     }
@@ -133,7 +133,7 @@ impl<T> Queues<T> {
         &mut self,
         request: &Request<'m>,
         sender: Sender,
-        taken: &mut Vec<(u32, T)>,
+        taken: &mut Vec<Taken>,
         released: &mut Option<Released<'m>>,
     ) -> (Result<(), Errno>, Note) {
         let judged = self.judge(request, &BATCH_POLICIES, sender, released, |instance, id| {
@@ -156,7 +156,7 @@ impl<T> Queues<T> {
         policies: &[(u16, Policy)],
         sender: Sender,
         released: &mut Option<Released<'m>>,
-        take: impl FnOnce(&mut Instance<T>, u32) -> Option<()>,
+        take: impl FnOnce(&mut Instance, u32) -> Option<()>,
     ) -> (Result<(), Errno>, Note) {
         let (contents, note) = match Contents::plain(request.bytes) {
             Some(contents) => (contents, Note::None),
@@ -178,7 +178,7 @@ impl<T> Queues<T> {
         number: u16,
         contents: Contents<'m>,
         sender: Sender,
-        take: impl FnOnce(&mut Instance<T>, u32) -> Option<()>,
+        take: impl FnOnce(&mut Instance, u32) -> Option<()>,
     ) -> Result<Released<'m>, Errno> {
         let instance = self.instances.get_mut(&number).ok_or(Errno::ENODEV)?;
         if instance.owner() != sender.port_id {
