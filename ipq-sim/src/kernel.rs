@@ -10,6 +10,7 @@ pub(crate) mod hooks;
 mod numbered;
 mod outlook;
 mod packets;
+mod spent;
 mod syscalls;
 mod time;
 pub(crate) mod traversal;
@@ -34,6 +35,7 @@ use crate::queue::{QueueId, Queues, proc_text};
 use crate::time::clock::Clock;
 use bytes::Bytes;
 use ipq_core::Family;
+use spent::Spent;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -54,6 +56,7 @@ pub struct Kernel {
     /// The list of the packets that a message took out of a numbered queue. It is empty between
     /// messages, and kept for its room.
     taken: Vec<Taken>,
+    spent: Spent,
     /// The records of memory that the packet ids of `ip_queue` come from.
     records: Records,
     network: Network,
@@ -111,6 +114,7 @@ impl Kernel {
             sockets: Sockets::new(&profile),
             queues,
             taken: Vec::new(),
+            spent: Spent::default(),
             records: Records::new(&profile.behaviour.queueing),
             network: Network::new(devices)?,
             fragmented: 0,

@@ -104,6 +104,8 @@ impl Kernel {
                             Some(released) => {
                                 if let Some(place) = self.go_on(&mut traversal, id, released) {
                                     self.keep(place, traversal);
+                                } else {
+                                    self.spent.add(traversal.packet.data);
                                 }
                             }
                             None => self.ledger.dropped(traversal.packet.serial, DropReason::PeerClosed),

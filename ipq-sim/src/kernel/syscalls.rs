@@ -217,10 +217,12 @@ impl Kernel {
             self.sockets.empty(protocol, peer);
         }
         if let Some(released) = released {
-            if let Some(mut traversal) = queue.take(released.slot)
-                && let Some(place) = self.reinject(&mut traversal, released)
-            {
-                self.keep(place, traversal);
+            if let Some(mut traversal) = queue.take(released.slot) {
+                if let Some(place) = self.reinject(&mut traversal, released) {
+                    self.keep(place, traversal);
+                } else {
+                    self.spent.add(traversal.packet.data);
+                }
             }
             if let Some(queue) = self.queues.get_mut(id) {
                 queue.free(released.slot, &mut self.records);
