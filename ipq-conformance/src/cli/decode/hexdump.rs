@@ -36,7 +36,8 @@ struct Dump {
     last: Vec<u8>,
     /// `true` if a line `*` came, which stands for repetitions of the last line.
     repeats: bool,
-    /// The bases that the offsets of this frame may be written in, the likeliest first.
+    /// The bases that the offsets of this frame may be written in, the likeliest first. Empty in a
+    /// frame without offsets.
     bases: Vec<u32>,
 }
 
@@ -56,13 +57,19 @@ impl Dump {
             self.repeats = true;
             return Ok(());
         }
-        let row = Row::of(line)?;
+        let row = Row::of(line, self.has_offsets())?;
         if let Some(offset) = row.offset {
             self.reach(offset, &row)?;
         }
         self.add(&row.bytes)?;
         self.last = row.bytes;
         Ok(())
+    }
+
+    /// Returns whether the lines of this frame have offsets; `None` before its first line.
+    fn has_offsets(&self) -> Option<bool> {
+        let is_begun = !(self.bytes.is_empty() && self.bases.is_empty());
+        is_begun.then_some(!self.bases.is_empty())
     }
 
     fn add(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -135,6 +142,7 @@ impl Dump {
     fn end_frame(&mut self) {
         self.repeats = false;
         self.last.clear();
+        self.bases.clear();
         if self.bytes.is_empty() {
             return;
         }
@@ -155,20 +163,23 @@ struct Row<'l> {
 }
 
 impl<'l> Row<'l> {
-    fn of(line: &'l str) -> Result<Self, String> {
+    /// Takes a line apart. `has_offsets` says whether the lines of its frame so far have offsets;
+    /// `None` if it is the first.
+    fn of(line: &'l str, has_offsets: Option<bool>) -> Result<Self, String> {
         // The text column of hexdump -C and of od -z.
         let line = line.split(['|', '>']).next().unwrap_or_default();
-        let (offset, rest, in_order) = match line.split_once(':') {
+        let (offset, rest, in_order) = if let Some((offset, rest)) = line.split_once(':') {
             // The text column of xxd and tcpdump is set apart by two spaces.
-            Some((offset, rest)) => {
-                let digits = rest.trim_start().split("  ").next().unwrap_or_default();
-                (Some(offset.trim().trim_start_matches("0x")), digits, true)
+            let digits = rest.trim_start().split("  ").next().unwrap_or_default();
+            (Some(offset.trim().trim_start_matches("0x")), digits, true)
+        } else {
+            let line = line.trim_start();
+            let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            if is_offset(first) && has_offsets.unwrap_or_else(|| begins_offsets(first, rest)) {
+                (Some(first), rest, false)
+            } else {
+                (None, line, true)
             }
-            None => match line.trim_start().split_once(char::is_whitespace) {
-                Some((first, rest)) if is_offset(first) => (Some(first), rest, false),
-                None if is_offset(line.trim()) => (Some(line.trim()), "", false),
-                _ => (None, line, true),
-            },
         };
         let mut bytes = Vec::new();
         let mut is_of_bytes = true;
@@ -193,8 +204,16 @@ impl<'l> Row<'l> {
     }
 }
 
-/// Returns whether a word without a colon is an offset, as hexdump and od print it: 6 to 8
+/// Returns whether a word without a colon looks like an offset, as hexdump and od print it: 6 to 8
 /// hexadecimal digits, the first two of them 0.
 fn is_offset(word: &str) -> bool {
     (6..=8).contains(&word.len()) && word.starts_with("00") && word.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// Returns whether the first word of a frame is an offset, given that it looks like one. It may also
+/// be the frame's first 4 bytes as a big-endian machine writes them: the frame's length, which is
+/// never 0. Such a word has 8 digits, and no single byte follows it in `rest`.
+fn begins_offsets(word: &str, rest: &str) -> bool {
+    let next = rest.split_whitespace().next();
+    word.bytes().all(|digit| digit == b'0') || word.len() != 8 || next.is_some_and(|next| next.len() == 2)
 }

@@ -122,6 +122,18 @@ fn a_dump_of_any_tool_is_read(#[case] text: &str) {
     assert_eq!(frames, [DUMPED]);
 }
 
+/// In plain words of 4 bytes, the first word of a frame of a big-endian machine looks like an
+/// offset, and so may a later line's.
+#[rstest]
+#[case::in_one_line("0000000c 00120001 00000000")]
+#[case::in_lines("0000000c\n00120001\n00000000")]
+#[case::after_a_dump_with_offsets("00000000 0c\n\n0000000c 00120001\n00000000")]
+fn a_plain_dump_of_big_endian_words_has_no_offsets(#[case] text: &str) {
+    let read = hexdump::frames(text.as_bytes()).expect("it can be read");
+    let last = read.frames.last().expect("there is a frame");
+    assert_eq!(hex::encode(&last.bytes), "0000000c0012000100000000");
+}
+
 #[test]
 fn dumps_are_set_apart_by_offsets_or_empty_lines_and_stars_repeat() {
     let text = "# two frames\n0000000: 0102\n0000000: 0304\n\n05 06\n\n07";
@@ -146,6 +158,8 @@ fn dumps_are_set_apart_by_offsets_or_empty_lines_and_stars_repeat() {
     "00000000: 0102\n00000010: 0304",
     "line 2: the offset is 00000010, and 2 bytes came before: lines are missing"
 )]
+#[case::a_missing_first_line("00000010  01 02", "line 1: the offset is 00000010, and 0 bytes came before")]
+#[case::a_missing_first_line_of_words("0000010 0201", "line 1: the offset is 0000010, and 0 bytes came before")]
 #[case::a_star_without_end("00000000: 0102\n*\n7ffffff0: 00", "line 3: a frame has more than 1048576 bytes")]
 #[case::half_of_a_string("read(3, \"\\x0\", 1)", "")]
 #[case::other_escapes(
