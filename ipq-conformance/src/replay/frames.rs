@@ -19,7 +19,7 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
     if from_kernel && ids.is_numbered(socket) {
         judged
             .exempt
-            .extend(timestamp(expected).filter(|at| timestamp(seen).as_ref() == Some(at)));
+            .extend(timestamp(expected, abi).filter(|at| timestamp(seen, abi).as_ref() == Some(at)));
     } else if from_kernel {
         match message_type(expected, 4, abi) {
             Some(MessageType::Packet) => {
@@ -52,11 +52,11 @@ struct Judged {
     wrong: Option<usize>,
 }
 
-/// Returns the range of the bytes of the time in a packet message of a numbered queue, in this
-/// machine's byte order. `None` if the message has no time, is another one, or ends before the
-/// time. If the message is cut within the time, the range exceeds it.
-fn timestamp(message: &[u8]) -> Option<Range<usize>> {
-    let word = |at: usize| Some(u16::from_ne_bytes(*message.get(at..)?.first_chunk()?));
+/// Returns the range of the bytes of the time in a packet message of a numbered queue. `None` if the
+/// message has no time, is another one, or ends before the time. If the message is cut within the
+/// time, the range exceeds it.
+fn timestamp(message: &[u8], abi: Abi) -> Option<Range<usize>> {
+    let word = |at: usize| number(message, at..at + 2, abi).map(|value| value as u16);
     if word(4) != Some(queue_type::PACKET) {
         return None;
     }
@@ -152,4 +152,33 @@ fn number(frame: &[u8], at: Range<usize>, abi: Abi) -> Option<u64> {
         ByteOrder::Little => bytes.iter().rev().fold(0, add),
         ByteOrder::Big => bytes.iter().fold(0, add),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::little(Abi::LP64_LITTLE, u16::to_le_bytes)]
+    #[case::big(Abi::LP64_BIG, u16::to_be_bytes)]
+    fn the_time_of_a_numbered_queues_packet_is_found_in_either_byte_order(
+        #[case] abi: Abi,
+        #[case] word: fn(u16) -> [u8; 2],
+    ) {
+        let message = [
+            &[0; 4][..],
+            &word(queue_type::PACKET),
+            &[0; HEADER_BYTES - 6],
+            &word(8),
+            &word(attribute::MARK),
+            &[0; 4],
+            &word(20),
+            &word(attribute::TIMESTAMP),
+            &[0; 16],
+        ]
+        .concat();
+        assert_eq!(timestamp(&message, abi), Some(HEADER_BYTES + 12..message.len()));
+    }
 }
