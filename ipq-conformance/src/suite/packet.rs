@@ -143,12 +143,13 @@ impl Packet {
         }
     }
 
-    /// Sets the UDP ports, and gives the packet a UDP header if it has none. The protocol number in
-    /// the network header stays.
+    /// Sets the UDP ports, and makes the packet one of UDP if it is not.
     #[must_use]
-    pub fn ports(mut self, source: u16, destination: u16) -> Self {
-        self.transport = Transport::Udp { source, destination };
-        self
+    pub fn ports(self, source: u16, destination: u16) -> Self {
+        Self {
+            transport: Transport::Udp { source, destination },
+            ..self.protocol(IpNumber::UDP.0)
+        }
     }
 
     /// Sets the transport protocol. With UDP the ports become 4000 and 5000. With any other
@@ -381,6 +382,14 @@ mod tests {
         );
         let back = Packet::udp6().back().forwarded().frame();
         assert_eq!(back[..12], [TAP0.neighbour_mac, TAP0.mac].concat());
+    }
+
+    #[rstest]
+    #[case(Packet::udp4())]
+    #[case(Packet::udp6())]
+    fn a_packet_that_gets_ports_is_of_udp(#[case] packet: Packet) {
+        let other = packet.clone().protocol(253);
+        assert_eq!(other.ports(4000, 5000).ip(), packet.ip());
     }
 
     #[test]
