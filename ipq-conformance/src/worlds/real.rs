@@ -21,6 +21,7 @@ use rustix::net::{self, AddressFamily, RecvAncillaryBuffer, RecvFlags, SendFlags
 use rustix::system::uname;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{IoSlice, IoSliceMut};
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -217,9 +218,12 @@ impl Sockets {
     }
 
     fn add(&mut self, name: &str, socket: Socket) -> Result<(), WorldError> {
-        match self.sockets.insert(name.to_owned(), socket) {
-            None => Ok(()),
-            Some(_) => Err(misuse(format!("the socket {name:?} is open already"))),
+        match self.sockets.entry(name.to_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(socket);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(misuse(format!("the socket {name:?} is open already"))),
         }
     }
 }
@@ -437,5 +441,33 @@ mod tests {
         assert_eq!(asked, Ok(Observation::Bind { errno: 0, port_id: 0 }));
         let chosen = open(&mut sockets, "b", Some(0));
         assert!(chosen.is_some_and(|port_id| port_id != 0), "{chosen:?}");
+    }
+
+    #[test]
+    fn a_name_that_is_open_keeps_its_socket() {
+        let mut sockets = Sockets::default();
+        let first = open(&mut sockets, "a", Some(0)).expect("it is bound");
+        open(&mut sockets, "b", Some(0));
+        let again = [
+            Step::Open {
+                socket: "a".into(),
+                protocol: libc::NETLINK_ROUTE,
+                bind: None,
+            },
+            Step::Duplicate {
+                socket: "b".into(),
+                duplicate: "a".into(),
+            },
+        ];
+        for step in again {
+            let misused = sockets.step(&step);
+            assert!(matches!(misused, Err(WorldError::Misuse(_))), "{misused:?}");
+            let still = sockets.step(&Step::PortId { socket: "a".into() });
+            let port_id = Observation::Bind {
+                errno: 0,
+                port_id: first,
+            };
+            assert_eq!(still, Ok(port_id));
+        }
     }
 }

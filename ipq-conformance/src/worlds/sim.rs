@@ -167,9 +167,8 @@ impl Emulated {
             }
             Step::Duplicate { socket, duplicate } => {
                 let id = self.socket(socket)?;
-                if self.sockets.insert(duplicate.clone(), id).is_some() {
-                    return Err(misuse(format!("the socket {duplicate:?} is open already")));
-                }
+                self.must_be_new(duplicate)?;
+                self.sockets.insert(duplicate.clone(), id);
                 Ok(Observation::Done)
             }
             Step::Inject { device, frame, count } => {
@@ -203,10 +202,16 @@ impl Emulated {
         }
     }
 
-    fn open(&mut self, name: &str, protocol: i32, bind: Option<u32>) -> Result<Observation, WorldError> {
+    /// Fails if a socket with this name is open.
+    fn must_be_new(&self, name: &str) -> Result<(), WorldError> {
         if self.sockets.contains_key(name) {
             return Err(misuse(format!("the socket {name:?} is open already")));
         }
+        Ok(())
+    }
+
+    fn open(&mut self, name: &str, protocol: i32, bind: Option<u32>) -> Result<Observation, WorldError> {
+        self.must_be_new(name)?;
         let failed = |stage, errno: Errno| Observation::Open {
             failed_at: Some(stage),
             errno: errno.0.into(),

@@ -108,3 +108,23 @@ fn a_case_has_port_id_0_of_a_socket_that_is_not_bound() {
     let bound = socket.bind(PortId(7)).expect("it says so");
     assert_eq!((bound, socket.bound_to()), ((None, PortId(7)), Ok(PortId(7))));
 }
+
+#[test]
+fn a_name_that_is_open_keeps_its_socket() {
+    let world = &mut *begun();
+    for (socket, port_id) in [("a", 1), ("b", 2)] {
+        let opened = world.step(&Step::Open {
+            socket: socket.into(),
+            protocol: Family::Ipv4.netlink_protocol().into(),
+            bind: Some(port_id),
+        });
+        assert!(opened.is_ok(), "{opened:?}");
+    }
+    let misused = world.step(&Step::Duplicate {
+        socket: "b".into(),
+        duplicate: "a".into(),
+    });
+    assert!(matches!(misused, Err(WorldError::Misuse(_))), "{misused:?}");
+    let still = world.step(&Step::PortId { socket: "a".into() });
+    assert_eq!(still, Ok(Observation::Bind { errno: 0, port_id: 1 }));
+}

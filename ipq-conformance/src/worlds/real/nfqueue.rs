@@ -16,6 +16,7 @@ use ipq_core::transport::nfqueue::{NfQueue, OpenError, Options, QueueNumbers};
 use ipq_core::wire::Abi;
 use ipq_core::{Errno, Family, PortId, Transport};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io::{ErrorKind, IoSlice};
 use std::os::fd::AsFd;
@@ -173,9 +174,12 @@ impl NfQueueHost {
     }
 
     fn add(&mut self, name: &str, queue: Rc<NfQueue>) -> Result<(), WorldError> {
-        match self.sockets.insert(name.to_owned(), queue) {
-            None => Ok(()),
-            Some(_) => Err(misuse(format!("the socket {name:?} is open already"))),
+        match self.sockets.entry(name.to_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(queue);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(misuse(format!("the socket {name:?} is open already"))),
         }
     }
 
