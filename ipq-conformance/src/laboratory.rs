@@ -18,12 +18,12 @@ mod sys;
 mod sysctls;
 mod xtables;
 
+use crate::waiting;
 use crate::world::topology::{LO, TAP0, TAP1};
 use crate::world::{Rule, Table};
 use devices::Wired;
 use ipq_core::Family;
 use rtnetlink::Rtnetlink;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
@@ -43,7 +43,7 @@ const ROUND_ETHER_TYPE: u16 = 0x88b5;
 /// came back. One frame is not enough: work that is done before it comes back can cause more work.
 const ROUNDS: u8 = 3;
 /// The time limit for anything in the laboratory that should happen at once.
-const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The network namespace of a laboratory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +207,7 @@ impl Laboratory {
             &BY_THE_KERNEL.to_ne_bytes(),
         );
         asked.map_err(|error| LaboratoryError::io(what, error))?;
-        let deadline = Instant::now() + Duration::from_secs(PATIENCE.tv_sec.cast_unsigned());
+        let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let sent = net::send(&self.round, &round_frame(0), SendFlags::empty());
             sent.map_err(|error| LaboratoryError::system(what, error))?;
@@ -321,7 +321,7 @@ pub enum LaboratoryError {
         source: Arc<io::Error>,
     },
     /// Something that should have come at once did not come within 5 seconds.
-    #[error("{what} did not come within {seconds} s", seconds = PATIENCE.tv_sec)]
+    #[error("{what} did not come within {seconds} s", seconds = PATIENCE.as_secs())]
     TimedOut {
         /// The thing that did not come.
         what: String,
@@ -364,14 +364,13 @@ fn round_frame(round: u8) -> [u8; 60] {
     frame
 }
 
-/// Waits until `socket` has something to read, 5 seconds at most. A signal ends the wait early.
-/// `what` names the awaited thing in errors.
+/// Waits until `socket` has something to read, 5 seconds at most. `what` names the awaited thing in
+/// errors.
 fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
-    let mut sockets = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
-    match poll(&mut sockets, Some(&PATIENCE)) {
-        Ok(0) => Err(LaboratoryError::TimedOut { what: what.to_owned() }),
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(LaboratoryError::system(format!("wait for {what}"), error)),
+    match waiting::is_readable_by(socket.as_fd(), Instant::now() + PATIENCE) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(LaboratoryError::TimedOut { what: what.to_owned() }),
+        Err(error) => Err(LaboratoryError::io(format!("wait for {what}"), error)),
     }
 }
 

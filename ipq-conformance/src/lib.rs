@@ -100,6 +100,8 @@ mod transcript;
 pub mod vectors;
 #[cfg(all(target_os = "linux", feature = "vm"))]
 pub mod vm;
+#[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "vm")))]
+mod waiting;
 pub mod world;
 pub mod worlds;
 

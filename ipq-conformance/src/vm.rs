@@ -11,7 +11,7 @@ mod initramfs;
 mod modules;
 mod program;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::waiting;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -156,14 +156,8 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
             let line: Vec<_> = unread.drain(..=end).collect();
             return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
         }
-        let remaining = deadline.saturating_duration_since(Instant::now());
         // The deadline also holds while a line goes on and on.
-        if remaining.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        let timeout = Timespec::try_from(remaining).map_err(io::Error::other)?;
-        let mut pipes = [PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN)];
-        if poll(&mut pipes, Some(&timeout))? == 0 {
+        if Instant::now() >= deadline || !waiting::is_readable_by(from.as_fd(), deadline)? {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let mut piece = [0; 4096];
@@ -293,6 +287,7 @@ pub enum MachineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use std::io::PipeReader;
 
     #[test]
