@@ -56,7 +56,8 @@ pub enum Place {
 }
 
 /// A laboratory in operation. Its TAP devices vanish when the laboratory is dropped or its process
-/// ends. Veth pairs vanish with their network namespace.
+/// ends. Veth pairs vanish with their network namespace; [`HostState`] removes them from the
+/// initial one.
 #[derive(Debug)]
 pub struct Laboratory {
     rtnetlink: Rtnetlink,
@@ -267,9 +268,11 @@ impl HostState {
         })
     }
 
-    /// Restores the saved sysctls and rules. Goes on after a failure, and returns the first.
+    /// Restores the saved sysctls and rules, and removes the veth pairs of a laboratory. Goes on
+    /// after a failure, and returns the first.
     pub fn restore(&self) -> Result<(), LaboratoryError> {
-        self.sysctls.restore().and(self.tables.restore())
+        let devices = devices::remove_pairs();
+        self.sysctls.restore().and(self.tables.restore()).and(devices)
     }
 }
 
@@ -417,5 +420,34 @@ fn is_of_interest(frame: &[u8]) -> bool {
             !icmp_type.is_some_and(|kind| rules::is_of_own_accord(*kind))
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_left_without_the_veth_pairs_of_a_laboratory() {
+        // Only this thread moves. For an ordinary user that takes a process with one thread.
+        if let Err(error) = namespaces::enter_private() {
+            eprintln!("skipped: {error}");
+            return;
+        }
+        let before = match HostState::save() {
+            Err(error) if error.is_of_the_system() => return eprintln!("skipped: {error}"),
+            before => before.expect("it can be read"),
+        };
+        let rtnetlink = Rtnetlink::open().expect("a socket");
+        for _ in 0..2 {
+            for device in [TAP0, TAP1] {
+                devices::create_pair(&device, &rtnetlink).expect("a pair");
+            }
+            // The sysctls outside the namespace can't be written from here.
+            let _ = before.restore();
+        }
+        for device in [TAP0, TAP1] {
+            assert!(rtnetlink.index_of(device.name).is_err(), "{} is there", device.name);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::rtnetlink::Rtnetlink;
 use super::{LaboratoryError, sys};
-use crate::world::topology::{Device, MTU};
+use crate::world::topology::{Device, MTU, TAP0, TAP1};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -34,7 +34,8 @@ pub(super) struct Wired {
 enum Wire {
     /// A TAP device's descriptor. The device vanishes when the descriptor is closed.
     Tap(OwnedFd),
-    /// A packet socket on the peer of a veth device. Both devices vanish with the namespace.
+    /// A packet socket on the peer of a veth device. Both devices vanish with the namespace, or
+    /// are removed by [`remove_pairs`].
     Pair(OwnedFd),
 }
 
@@ -134,8 +135,8 @@ impl Wired {
 
 /// Creates a veth pair whose offloads are off. Returns a packet socket on the device's peer, which
 /// has no addresses.
-fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, LaboratoryError> {
-    let peer = format!("wire-{}", device.name);
+pub(super) fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, LaboratoryError> {
+    let peer = peer_of(device);
     rtnetlink.create_pair(device.name, device.mac, PAIR_MTU, &peer)?;
     super::sysctls::write(&format!("net/ipv6/conf/{peer}/disable_ipv6"), "1")?;
     let index = rtnetlink.index_of(&peer)?;
@@ -149,6 +150,21 @@ fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, Labora
         }
     }
     Ok(socket)
+}
+
+/// Returns the name of the peer of a veth device.
+fn peer_of(device: &Device) -> String {
+    format!("wire-{}", device.name)
+}
+
+/// Removes the veth pairs of a laboratory from the current network namespace. Goes on after a
+/// failure, and returns the first.
+pub(super) fn remove_pairs() -> Result<(), LaboratoryError> {
+    let rtnetlink = Rtnetlink::open()?;
+    // A case may have renamed the device, but not its peer.
+    let peers = [TAP0, TAP1].map(|device| rtnetlink.index_of(&peer_of(&device)));
+    let removed = peers.into_iter().flatten().map(|peer| rtnetlink.remove(peer));
+    removed.fold(Ok(()), Result::and)
 }
 
 /// Returns a packet socket for frames of `ether_type` on the device with this index.

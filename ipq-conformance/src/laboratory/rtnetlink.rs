@@ -13,6 +13,7 @@ const HEADER_BYTES: usize = 16;
 
 const NLMSG_ERROR: u16 = 2;
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
@@ -84,6 +85,12 @@ impl Rtnetlink {
             });
         });
         self.request(message, &format!("make the devices {name} and {peer}"))
+    }
+
+    /// Removes a device. With one device of a veth pair, removes both.
+    pub(super) fn remove(&self, index: u32) -> Result<(), LaboratoryError> {
+        let message = Message::new(RTM_DELLINK, 0, &link_body(index, 0, 0));
+        self.request(message, &format!("remove device {index}"))
     }
 
     /// Gives a device the link-layer address `mac`.
