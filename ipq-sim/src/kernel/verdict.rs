@@ -44,7 +44,8 @@ impl Kernel {
         }
     }
 
-    /// Notes a verdict in the journal of events and among the packet's steps.
+    /// Notes a verdict in the journal of events and among the packet's steps. `replaced` is `true`
+    /// if the verdict's payload replaced the packet.
     #[inline]
     pub(super) fn note_verdict(
         &mut self,
@@ -101,7 +102,9 @@ impl Kernel {
 }
 
 /// Replaces a packet's bytes by a verdict's payload, as the kernel's rules have it (VER-6 to
-/// VER-8). Returns `false` if the payload is too short to be used. Fails if it drops the packet.
+/// VER-8). Returns `false` if the kernel ignores the payload, since it is shorter than the family's
+/// fixed header. Fails if the kernel drops the packet for such a payload, or if the packet would
+/// become longer than 65,535 bytes.
 fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<bool, DropReason> {
     if replacement.len() < packet.family.header_length() {
         return match rules.short_replacement {
