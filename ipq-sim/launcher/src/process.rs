@@ -184,8 +184,10 @@ fn is_of_32_bits(process: u32) -> bool {
     executable.is_ok_and(|mut executable| executable.read_exact(&mut start).is_ok()) && start == ELF_OF_32_BITS
 }
 
-/// The numbers of i386's calls that wait for input.
-const WAITING_CALLS_OF_I386: &[i64] = &[3, 82, 102, 142, 145, 168, 256, 308, 309, 319, 337, 371, 372, 417, 441];
+/// The numbers of i386's calls that wait for input, those with 64-bit times included.
+const WAITING_CALLS_OF_I386: &[i64] = &[
+    3, 82, 102, 142, 145, 168, 256, 308, 309, 319, 337, 371, 372, 413, 414, 417, 441,
+];
 /// The numbers of this architecture's own calls that wait for input.
 #[cfg(target_arch = "x86_64")]
 const WAITING_CALLS: &[i64] = &[0, 7, 19, 23, 45, 47, 232, 270, 271, 281, 299, 441];
@@ -247,6 +249,11 @@ mod tests {
         assert_eq!(waits("running"), None);
         assert_eq!(waits("-1 0x7ffd 0x7f00"), None);
         assert_eq!(waits(""), None);
+        // ppoll_time64, by which programs with 64-bit times poll.
+        assert_eq!(
+            is_call_of("414 0xffd0 0x1 0x0 0x0 0x8 0x0 0xffd0 0xf7f0", WAITING_CALLS_OF_I386),
+            Some(true)
+        );
     }
 
     /// Machine code for i386: makes a child that sleeps in `pause`, and sleeps in `waitpid`.
