@@ -30,14 +30,15 @@ fn decide(packet: &mut QueuedPacket<'_>) -> Verdict {
 mod tests {
     use super::*;
     use etherparse::PacketBuilder;
-    use ipq_core::Hook;
-    use ipq_sim::{DropReason, Rule, Sim};
+    use ipq_core::{Hook, transport::nfqueue::Options};
+    use ipq_sim::{DropReason, Kernel, Profile, Rule};
 
     #[test]
     fn queries_are_dropped_and_nothing_else() -> Result<(), Box<dyn Error>> {
-        let sim = Sim::default(); // a host with two Ethernet devices that forwards between them
-        sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward))?;
-        let handle = sim.open(Family::Ipv4)?;
+        // A host with two Ethernet devices that forwards between them.
+        let sim = Kernel::builder().profile(Profile::LINUX_6_18_X86_64).simulate()?;
+        sim.add_rule(Rule::numbered_queue(Family::Ipv4, Hook::Forward, 0))?;
+        let handle = sim.open_nfqueue(Options::new(Family::Ipv4))?;
         handle.set_mode(CopyMode::Packet, 1500)?;
 
         let query = sim.inject_packet("tap0", &udp_to_port(53))?;
