@@ -598,6 +598,11 @@ impl Sockets {
         self.open.get(&id)?.port_id
     }
 
+    /// Returns the netlink protocol of each open socket.
+    pub(crate) fn protocols(&self) -> impl Iterator<Item = i32> {
+        self.open.values().map(|socket| socket.protocol)
+    }
+
     pub(crate) fn is_open(&self, id: SocketId) -> bool {
         self.open.contains_key(&id)
     }

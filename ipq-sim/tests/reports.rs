@@ -47,6 +47,46 @@ fn a_failed_assertion_tells_the_packets_way_and_shows_the_host() {
     assert_eq!(shown, sim.to_string());
 }
 
+/// Checks what a failed assertion says about a packet that came before there was a handle, about
+/// one that came before the handle had a mode, and about that one once it has.
+fn the_missing_mode_is_named<T: Transport>(sim: &Sim, open: impl FnOnce() -> Handle<T>) {
+    const CURE: &str = "; a handle is open in copy mode NONE, as each is at first: call set_mode with META or PACKET";
+    let says_it = |packet| failure(|| sim.assert_delivered(packet)).contains(CURE);
+    sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward)).unwrap();
+    assert!(!says_it(inject(sim, [10, 2, 0, 2])));
+    let handle = open();
+    let packet = inject(sim, [10, 2, 0, 2]);
+    assert!(says_it(packet));
+    handle.set_mode(CopyMode::Packet, 1500).unwrap();
+    assert!(!says_it(packet));
+}
+
+#[test]
+fn a_failed_assertion_says_that_an_open_handle_has_no_mode() {
+    let sim = Sim::default();
+    the_missing_mode_is_named(&sim, || sim.open(Family::Ipv4).unwrap());
+    let profile = Profile::LINUX_6_18_X86_64;
+    let sim = Kernel::builder().profile(profile).simulate().unwrap();
+    the_missing_mode_is_named(&sim, || sim.open_nfqueue(Options::new(Family::Ipv4)).unwrap());
+}
+
+#[test]
+fn the_debug_output_of_an_error_is_its_sentence_with_the_cure() {
+    let sim = Sim::default();
+    let no_numbers = sim
+        .add_rule(Rule::numbered_queue(Family::Ipv4, Hook::Forward, 0))
+        .unwrap_err();
+    let no_queue = sim.open_nfqueue(Options::new(Family::Ipv4)).unwrap_err();
+    for shown in [format!("{no_numbers:?}"), format!("{no_queue:?}")] {
+        assert!(shown.contains(".profile(Profile::LINUX_6_18_X86_64)"), "{shown}");
+    }
+    let no_device = sim.inject_packet("eth0", &[]).unwrap_err();
+    assert_eq!(
+        format!("{no_device:?}"),
+        r#"the host has no device "eth0"; it has lo, tap0, tap1"#
+    );
+}
+
 #[test]
 fn the_way_of_a_packet_that_goes_through_names_every_hook() {
     let sim = host();

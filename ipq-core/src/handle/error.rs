@@ -3,9 +3,12 @@
 use crate::error_number::ErrorNumber;
 use crate::transport::TransportError;
 use crate::wire::{PortId, WireError};
+use std::fmt;
 
 /// An error of a call on a [`Handle`](super::Handle).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No message came in time.
@@ -65,6 +68,12 @@ pub enum Error {
         /// The number of bytes that the message has.
         stated: usize,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Error {

@@ -45,6 +45,7 @@ use crate::family::Family;
 use crate::wire::PortId;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{self, AddressFamily, MMsgHdr, Protocol, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
+use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -256,7 +257,9 @@ impl SocketError {
 }
 
 /// An error from opening a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The kernel does not know the netlink protocol of the queue (SOCK-1).
@@ -298,6 +301,12 @@ pub enum OpenError {
         /// The system's error number.
         errno: Errno,
     },
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl OpenError {

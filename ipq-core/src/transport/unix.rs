@@ -28,6 +28,7 @@ use rustix::io::retry_on_intr;
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
+use std::fmt;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -246,7 +247,9 @@ pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
 }
 
 /// An error from opening an emulator's queue.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// No emulator answers at the path: there is none, this process may not reach it, or its answer
@@ -276,6 +279,12 @@ pub enum OpenError {
         /// The error number of the system or the emulated kernel.
         errno: Errno,
     },
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl OpenError {

@@ -41,7 +41,9 @@ enum Kind {
 }
 
 /// The error of a device that the host can't have, or does not have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
     /// The host has no device of that name.
     #[error("the host has no device {name:?}; it has {}", .has.join(", "))]
@@ -74,6 +76,12 @@ pub enum DeviceError {
         /// The error in the name.
         source: InvalidInterfaceName,
     },
+}
+
+impl fmt::Debug for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Device {

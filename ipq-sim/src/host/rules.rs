@@ -131,7 +131,9 @@ pub struct Rule {
 }
 
 /// The reason why a kernel does not take a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// The rule's table has no such chain on this kernel.
     #[error("table {table} has no chain {chain} on this kernel: try the other table")]
@@ -142,7 +144,10 @@ pub enum RuleError {
         chain: Hook,
     },
     /// The rule's target needs queues with numbers, and the kernel has none.
-    #[error("this kernel has no queues with numbers: use target QUEUE, or a profile of a kernel that has them")]
+    #[error(
+        "this kernel has no queues with numbers: use target QUEUE, or a profile of a kernel that has them, such as \
+         `.profile(Profile::LINUX_6_18_X86_64)`"
+    )]
     NoNumberedQueues,
     /// The rule's chain is a number that no hook has.
     #[error("there is no hook {chain}: hooks are PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING")]
@@ -150,6 +155,12 @@ pub enum RuleError {
         /// The chain that was asked for.
         chain: Hook,
     },
+}
+
+impl fmt::Debug for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Rule {

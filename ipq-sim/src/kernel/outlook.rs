@@ -10,7 +10,7 @@ use crate::host::ether_type;
 use crate::host::hook::HookPoint;
 use crate::host::packet::Packet;
 use crate::netlink::{ReceiveBuffer, SocketId};
-use crate::queue::{QueueId, nfnetlink};
+use crate::queue::{NFNETLINK, QueueId, nfnetlink};
 use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
 use ipq_core::{Family, PacketId, PortId};
@@ -80,6 +80,19 @@ impl Kernel {
         };
         self.sockets
             .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
+    }
+
+    /// Returns `true` if a program has a socket of a queue's netlink protocol, and no queue has a
+    /// listener: no program has attached yet, or all chose copy mode NONE.
+    pub(crate) fn has_idle_sockets_only(&self) -> bool {
+        let numbered = self.queues.numbered.as_ref();
+        let is_listened_to = numbered.is_some_and(|queues| queues.listened().next().is_some())
+            || [Family::Ipv4, Family::Ipv6]
+                .into_iter()
+                .any(|family| self.has_listener(family));
+        let modules = &self.profile.behaviour.modules;
+        let is_for_queues = |protocol| protocol == NFNETLINK || QueueId::of_protocol(protocol, modules).is_some();
+        !is_listened_to && self.sockets.protocols().any(is_for_queues)
     }
 
     /// Returns the queue to which the rules at the entry's hook would send a packet without a mark,

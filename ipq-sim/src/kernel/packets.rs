@@ -12,10 +12,13 @@ use crate::kernel::traversal::Traversal;
 use bytes::{Buf as _, Bytes};
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, PacketId};
+use std::fmt;
 use std::time::Duration;
 
 /// The error of a packet or frame that could not enter the emulated host.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InjectError {
     /// The host has no device of that name.
     #[error(transparent)]
@@ -42,6 +45,12 @@ pub enum InjectError {
         /// The first four bits of the packet; 0 if it has no bytes.
         version: u8,
     },
+}
+
+impl fmt::Debug for InjectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Kernel {

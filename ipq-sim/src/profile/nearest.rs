@@ -109,7 +109,9 @@ impl fmt::Display for Nearest {
 }
 
 /// The error of asking for a kernel that no profile stands for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4, which have ip_queue, and this is {kernel:?}: name one \
      of those, or 6.1 or 6.18 for a program on nfnetlink_queue, or a profile: {}",
@@ -118,6 +120,12 @@ impl fmt::Display for Nearest {
 pub struct NoProfile {
     /// What was asked for: a version, or the name of a profile.
     pub kernel: String,
+}
+
+impl fmt::Debug for NoProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 fn names() -> String {

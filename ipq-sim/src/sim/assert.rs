@@ -50,6 +50,12 @@ impl<A: Access> Simulation<A> {
         let steps = self.with(|kernel| kernel.steps(packet));
         let way: Vec<_> = steps.iter().map(ToString::to_string).collect();
         let way = way.join(", ");
-        format!("the packet was to be {expected}, and is {fate}\nits way: {way}\n\n{self}")
+        let cure =
+            if fate == Fate::Dropped(DropReason::NoListener) && self.with(|kernel| kernel.has_idle_sockets_only()) {
+                "; a handle is open in copy mode NONE, as each is at first: call set_mode with META or PACKET"
+            } else {
+                ""
+            };
+        format!("the packet was to be {expected}, and is {fate}{cure}\nits way: {way}\n\n{self}")
     }
 }

@@ -7,6 +7,7 @@ use crate::netlink::SocketId;
 use ipq_core::transport::{Datagram, PollTransport, Slot};
 use ipq_core::wire::Abi;
 use ipq_core::{Errno, ErrorNumber, Family, PortId, Transport, TransportError, Wait};
+use std::fmt;
 use std::io::IoSlice;
 use std::task::{Context, Poll};
 
@@ -20,11 +21,16 @@ pub struct SimTransport<A: Access = Owned> {
 }
 
 /// The reason why a handle on an emulated kernel could not be opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The kernel opened no socket for the family's netlink protocol (SOCK-1).
-    #[error("the kernel gave no netlink socket for {family}: {errno}; is the queue's module loaded?")]
+    #[error(
+        "the kernel gave no netlink socket for {family}: {errno}; if it is a kernel with numbered queues, open them with \
+         `open_nfqueue`, and otherwise load the queue's module"
+    )]
     Socket {
         /// The family whose queue was asked for.
         family: Family,
@@ -41,6 +47,12 @@ pub enum OpenError {
         /// The kernel's error number.
         errno: Errno,
     },
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl OpenError {

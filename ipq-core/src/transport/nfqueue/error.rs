@@ -4,14 +4,18 @@ use crate::errno::Errno;
 use crate::error_number::ErrorNumber;
 use crate::transport::netlink::SocketError;
 use crate::wire::PortId;
+use std::fmt;
 
 /// Errors from opening a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The kernel has no nfnetlink.
     #[error(
-        "this kernel has no nfnetlink (netlink protocol 12): load the module nfnetlink, or use a kernel built with it"
+        "this kernel has no nfnetlink (netlink protocol 12): load the module nfnetlink, or use a kernel built with it; an \
+         emulated kernel has it with a profile such as `.profile(Profile::LINUX_6_18_X86_64)`"
     )]
     NoNfnetlink,
     /// The kernel has nfnetlink, but no queues.
@@ -35,6 +39,12 @@ pub enum OpenError {
         /// The port id that was asked for.
         port_id: PortId,
     },
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl From<SocketError> for OpenError {

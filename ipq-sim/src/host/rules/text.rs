@@ -3,6 +3,7 @@
 use super::matches::{Addresses, Condition, DeviceName, Mark, Matches, Ports};
 use super::{NumberedQueue, Rule, Spread, Table, Target};
 use ipq_core::{Family, Hook};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
@@ -15,7 +16,9 @@ const MATCHES: &str = "tcp, udp, udplite, multiport or mark";
 const TARGETS: &str = "NFQUEUE, QUEUE or MARK";
 
 /// The error in the text of a rule.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuleTextError {
     /// This word stands where an option must, and is none.
@@ -96,6 +99,12 @@ pub enum RuleTextError {
         /// The hook that the rule is for.
         hook: Hook,
     },
+}
+
+impl fmt::Debug for RuleTextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Rule {
