@@ -212,7 +212,7 @@ impl<'a> QueuedPacket<'a> {
     /// Returns the packet's bytes, for the program to change. From this call on they replace the
     /// packet when the verdict is given, changed or not. So the copy range must be as long as
     /// packets are: a packet that the copy range cut stays cut (VER-7). Checksums are not mended
-    /// (VER-8).
+    /// (VER-8): with the feature `etherparse` the method `repair_checksums` mends them.
     pub fn payload_mut(&mut self) -> &mut [u8] {
         match &mut self.changed {
             Changed::Replaced(bytes) => bytes,
@@ -225,7 +225,8 @@ impl<'a> QueuedPacket<'a> {
 
     /// Replaces the packet's bytes by `bytes` when the verdict is given. `bytes` may be shorter or
     /// longer than the packet: from the fixed IP header's length to 65,535 (VER-5 to VER-7).
-    /// Shorter ones do not replace the packet. Checksums are not mended (VER-8).
+    /// Shorter ones do not replace the packet. Checksums are not mended (VER-8): with the
+    /// feature `etherparse` the method `repair_checksums` mends them.
     pub fn set_payload(&mut self, bytes: impl Into<Vec<u8>>) {
         self.changed = Changed::Replaced(bytes.into());
     }

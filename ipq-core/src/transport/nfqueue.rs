@@ -89,6 +89,10 @@
 //!     fewer, in answer to the first.
 //! 12. A packet that REPEAT changes at OUTPUT, and that a rule queues once more, is not routed
 //!     again (VER-10).
+//!
+//! A verdict can't set a packet's mark here, although nfnetlink queues have an attribute for that:
+//! no verdict of `ip_queue` could, and a handle sends the same messages on every transport. A
+//! program can read a packet's mark.
 
 #![expect(
     clippy::inline_always,
