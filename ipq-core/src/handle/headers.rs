@@ -3,7 +3,7 @@
 use super::QueuedPacket;
 use etherparse::checksum::Sum16BitWords;
 use etherparse::err::ip::{LaxHeaderSliceError, SliceError};
-use etherparse::{IpNumber, IpSlice, LaxSlicedPacket};
+use etherparse::{IpNumber, IpSlice, LaxSlicedPacket, LenSource};
 use std::net::IpAddr;
 
 /// The offset of the header checksum in an IPv4 packet.
@@ -43,7 +43,8 @@ impl QueuedPacket<'_> {
 /// The packet must be whole: a cut packet, or one whose headers can't be parsed, is an error and is
 /// not changed. In a fragment, and with another protocol, only the IPv4 header's checksum is
 /// computed, since TCP's and the others are over the whole packet. A UDP checksum of 0 over IPv4
-/// stays, since 0 means that there is none.
+/// stays, since 0 means that there is none. An IPv6 packet with a payload length of 0 is not
+/// changed: it ends after its header, or is a jumbogram, which is too long for a queue.
 pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
     let ip = IpSlice::from_slice(packet)?;
     let header = ip.ipv4().map(|ipv4| ipv4.header().slice());
@@ -60,8 +61,8 @@ pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
 
 /// Returns the offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its right
 /// value. Returns `None` for other protocols (ICMP over IPv6 and `ICMPv6` over IPv4 among them),
-/// for a fragment, for a packet without room for the checksum, and for a UDP checksum of 0 over
-/// IPv4.
+/// for a fragment, for a packet without room for the checksum, for a UDP checksum of 0 over IPv4,
+/// and for an IPv6 payload length of 0.
 fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
     let carried = ip.payload();
     let is_ipv4 = ip.ipv4().is_some();
@@ -75,7 +76,9 @@ fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
     let bytes = carried.payload;
     let present = bytes.get(place..place + 2)?;
     let optional = carried.ip_number == IpNumber::UDP && is_ipv4;
-    if carried.fragmented || (optional && present == [0, 0]) {
+    // The parser takes an IPv6 payload length of 0 to mean all the bytes that there are.
+    let states_its_length = carried.len_source != LenSource::Slice;
+    if carried.fragmented || !states_its_length || (optional && present == [0, 0]) {
         return None;
     }
     let begin = if carried.ip_number == IpNumber::ICMP {
@@ -92,12 +95,13 @@ fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
 
 /// Returns the length in bytes of an IP header with its options or extension headers.
 fn headers_length(ip: &IpSlice<'_>) -> usize {
-    let carried = ip.payload().payload.len();
-    let total = match ip {
-        IpSlice::Ipv4(ipv4) => usize::from(ipv4.header().total_len()),
-        IpSlice::Ipv6(ipv6) => 40 + usize::from(ipv6.header().payload_length()),
-    };
-    total - carried
+    match ip {
+        IpSlice::Ipv4(ipv4) => {
+            let authentication = ipv4.extensions().auth;
+            ipv4.header().slice().len() + authentication.map_or(0, |header| header.slice().len())
+        }
+        IpSlice::Ipv6(ipv6) => ipv6.header().slice().len() + ipv6.extensions().slice().len(),
+    }
 }
 
 /// Returns the sum over the pseudo-header: the addresses, the carried `length` and the protocol.
@@ -233,7 +237,45 @@ mod tests {
         }
     }
 
+    /// A kernel takes such a packet to end after its header.
+    #[rstest]
+    fn an_ipv6_packet_that_states_no_length_is_not_changed(
+        #[values(udp6, ping6)] make: fn(&[u8]) -> Vec<u8>,
+        #[values(0, 32, 100)] length: usize,
+    ) {
+        let mut packet = make(&vec![1; length]);
+        packet[4..6].copy_from_slice(&[0, 0]);
+        let before = packet.clone();
+        repair_checksums(&mut packet).unwrap();
+        assert_eq!(packet, before);
+    }
+
+    #[rstest]
+    fn an_ipv4_packet_that_states_less_than_its_header_is_refused(#[values(0, 19)] stated: u8) {
+        let mut packet = udp(b"query");
+        packet[3] = stated;
+        let before = packet.clone();
+        assert!(repair_checksums(&mut packet).is_err());
+        assert_eq!(packet, before);
+    }
+
     proptest::proptest! {
+        /// The packets state few bytes, and a protocol that is known or an extension header, so
+        /// that many of them can be parsed.
+        #[test]
+        fn a_packet_of_any_length_is_borne(
+            mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 40..200),
+            is_ipv6 in proptest::bool::ANY,
+            stated in 0_u8..200,
+            protocol in proptest::sample::select(vec![0, 1, 6, 17, 43, 44, 51, 58, 60, 135]),
+        ) {
+            let (first, lengths, protocol_at) = if is_ipv6 { (0x60, 4, 6) } else { (0x45, 2, 9) };
+            bytes[0] = first;
+            bytes[lengths..lengths + 2].copy_from_slice(&[0, stated]);
+            bytes[protocol_at] = protocol;
+            let _ = repair_checksums(&mut bytes);
+        }
+
         #[test]
         fn any_bytes_are_borne(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..120), first in 0x40_u8..0x70) {
             if let Some(byte) = bytes.first_mut() {
