@@ -164,6 +164,26 @@ fn a_change_to_a_replacement_is_sent_too() {
     assert_eq!(verdicts(handle.transport()), [(1, Verdict::Accept, expected)]);
 }
 
+/// The first packet has fewer bytes than its header states, and the second is whole.
+#[cfg(feature = "etherparse")]
+#[test]
+fn a_packet_whose_checksums_can_not_be_repaired_is_not_replaced() {
+    let header = |total: u8| [&[0x45, 0, 0, total, 0, 0, 0, 0, 64, 17, 0, 0], &[1; 8][..]].concat();
+    let packets = [(1, header(100)), (2, header(20))];
+    let packets = packets.map(|(id, packet)| packet_frame(ABI, id, &packet));
+    let handle = Handle::new(queue(packets));
+    let mut repaired = Vec::new();
+    let ended = handle.run(|packet| {
+        repaired.push(packet.repair_checksums().is_ok());
+        Verdict::Accept
+    });
+    assert_eq!(ended, Ok(()));
+    assert_eq!(repaired, [false, true]);
+    let sent = verdicts(handle.transport());
+    let lengths: Vec<_> = sent.iter().map(|(.., payload)| payload.len()).collect();
+    assert_eq!(lengths, [0, 20]);
+}
+
 #[test]
 fn a_held_packet_gets_its_verdict_later() {
     let handle = Handle::new(queue(packets(2)));

@@ -30,10 +30,13 @@ impl QueuedPacket<'_> {
     }
 
     /// Computes the packet's checksums anew, as [`repair_checksums`] does. The verdict then
-    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut), even
-    /// if this returns an error.
+    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut). On an
+    /// error, this changes nothing, and the verdict replaces the packet only if an earlier call has
+    /// changed it.
     pub fn repair_checksums(&mut self) -> Result<(), SliceError> {
-        repair_checksums(self.payload_mut())
+        let checksums = Checksums::of(self.payload())?;
+        checksums.write(self.payload_mut());
+        Ok(())
     }
 }
 
@@ -46,17 +49,35 @@ impl QueuedPacket<'_> {
 /// stays, since 0 means that there is none. An IPv6 packet with a payload length of 0 is not
 /// changed: it ends after its header, or is a jumbogram, which is too long for a queue.
 pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
-    let ip = IpSlice::from_slice(packet)?;
-    let header = ip.ipv4().map(|ipv4| ipv4.header().slice());
-    let of_header = header.map(|header| checksum(Sum16BitWords::new(), header, IPV4_CHECKSUM));
-    let of_payload = payload_checksum(&ip);
-    if let Some(sum) = of_header {
-        packet[IPV4_CHECKSUM..][..2].copy_from_slice(&sum);
-    }
-    if let Some((offset, sum)) = of_payload {
-        packet[offset..][..2].copy_from_slice(&sum);
-    }
+    Checksums::of(packet)?.write(packet);
     Ok(())
+}
+
+/// The right checksums of a packet.
+struct Checksums {
+    /// The checksum of the IPv4 header.
+    header: Option<[u8; 2]>,
+    /// The offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its value.
+    payload: Option<(usize, [u8; 2])>,
+}
+
+impl Checksums {
+    fn of(packet: &[u8]) -> Result<Self, SliceError> {
+        let ip = IpSlice::from_slice(packet)?;
+        let header = ip.ipv4().map(|ipv4| ipv4.header().slice());
+        Ok(Self {
+            header: header.map(|header| checksum(Sum16BitWords::new(), header, IPV4_CHECKSUM)),
+            payload: payload_checksum(&ip),
+        })
+    }
+
+    /// Writes the checksums into `packet`, from which they were computed.
+    fn write(self, packet: &mut [u8]) {
+        let header = self.header.map(|sum| (IPV4_CHECKSUM, sum));
+        for (offset, sum) in header.into_iter().chain(self.payload) {
+            packet[offset..][..2].copy_from_slice(&sum);
+        }
+    }
 }
 
 /// Returns the offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its right
