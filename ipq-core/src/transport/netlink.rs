@@ -176,7 +176,7 @@ impl Transport for Netlink {
             [whole] => net::send(self, whole, SendFlags::empty()),
             parts => net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()),
         };
-        sent.map_err(transport_error)
+        sent.map_err(send_error)
     }
 
     #[inline(always)]
@@ -203,7 +203,7 @@ impl Transport for Netlink {
                         done += sent.max(1);
                     }
                     Err(error) => {
-                        results[done] = Err(transport_error(error));
+                        results[done] = Err(send_error(error));
                         done += 1;
                     }
                 }
@@ -221,7 +221,7 @@ impl Transport for Netlink {
         net::sockopt::set_socket_recv_buffer_size_force(self, bytes)
             .or_else(|_| net::sockopt::set_socket_recv_buffer_size(self, bytes))
             .and_then(|()| net::sockopt::socket_recv_buffer_size(self))
-            .map_err(transport_error)
+            .map_err(|error| TransportError::System(errno(error)))
     }
 
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
@@ -324,6 +324,6 @@ fn errno(error: rustix::io::Errno) -> Errno {
     Errno(error.raw_os_error())
 }
 
-fn transport_error(error: rustix::io::Errno) -> TransportError {
-    waiting::transport_error(errno(error))
+fn send_error(error: rustix::io::Errno) -> TransportError {
+    waiting::send_error(errno(error))
 }

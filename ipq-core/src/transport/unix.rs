@@ -16,7 +16,7 @@
 pub mod calls;
 pub mod protocol;
 
-use super::waiting::{Attempt, transport_error, waiting};
+use super::waiting::{Attempt, send_error, waiting};
 use super::{Datagram, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::error_number::ErrorNumber;
@@ -155,7 +155,7 @@ impl Unix {
     fn option(&self, request: Request) -> Result<u32, TransportError> {
         match ask(&self.emulator, request) {
             Ok((_, answer)) => Ok(answer.value),
-            Err(failure) => Err(transport_error(failure.errno())),
+            Err(failure) => Err(TransportError::System(failure.errno())),
         }
     }
 }
@@ -187,8 +187,7 @@ impl Transport for Unix {
             return Ok(0);
         }
         let mut control = SendAncillaryBuffer::default();
-        net::sendmsg(&self.frames, parts, &mut control, SendFlags::NOSIGNAL)
-            .map_err(|error| transport_error(errno(error)))
+        net::sendmsg(&self.frames, parts, &mut control, SendFlags::NOSIGNAL).map_err(|error| send_error(errno(error)))
     }
 
     /// Receives one frame, and waits for it as `wait` says. An overrun comes ahead of the frames
@@ -389,4 +388,37 @@ fn receive_soon(connection: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<u
 
 fn errno(error: rustix::io::Errno) -> Errno {
     Errno(error.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CopyMode, Error, Handle};
+    use pretty_assertions::assert_eq;
+
+    /// The descriptor is public, so a program may make it non-blocking.
+    #[test]
+    fn a_send_that_would_have_to_wait_says_so_and_nothing_of_receiving() {
+        let pair = || net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None);
+        let (frames, _emulator) = pair().expect("two sockets");
+        let (notices, _) = pair().expect("two sockets");
+        let handle = Handle::new(Unix {
+            frames,
+            notices,
+            family: Family::Ipv4,
+            emulator: SocketAddrUnix::new("/nowhere").expect("a path"),
+            socket: 1,
+            port_id: AtomicU32::new(1),
+            sender: AtomicU32::new(0),
+            abi: Abi::NATIVE,
+            longest: 1024,
+        });
+        let failed = std::iter::repeat_with(|| handle.set_mode(CopyMode::Meta, 0)).find_map(Result::err);
+        let expected = Error::Send(TransportError::System(Errno::EAGAIN));
+        assert_eq!(failed, Some(expected));
+        assert_eq!(
+            expected.to_string(),
+            "the message could not be sent: Resource temporarily unavailable (EAGAIN, 11)"
+        );
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn waiting<T>(
     mut receive: impl FnMut(Attempt) -> Result<T, Errno>,
 ) -> Result<T, TransportError> {
     let deadline = match wait {
-        Wait::Never => return receive(Attempt::AtOnce).map_err(transport_error),
+        Wait::Never => return receive(Attempt::AtOnce).map_err(receive_error),
         Wait::Forever => None,
         // A deadline that the clock can't express counts as no deadline.
         Wait::For(time) => Instant::now().checked_add(time),
@@ -45,7 +45,7 @@ pub(super) fn waiting<T>(
             // A blocking call may fail like that, too: another owner of the descriptor may have
             // made it non-blocking.
             Err(Errno::EAGAIN) => until_readable(socket, deadline)?,
-            Err(errno) => return Err(transport_error(errno)),
+            Err(errno) => return Err(receive_error(errno)),
             Ok(received) => return Ok(received),
         }
     }
@@ -64,17 +64,27 @@ pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) 
     match poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::IN)], timeout.as_ref()) {
         Ok(0) => Err(TransportError::TimedOut),
         Ok(_) => Ok(()),
-        Err(error) => Err(transport_error(Errno(error.raw_os_error()))),
+        Err(error) => Err(receive_error(Errno(error.raw_os_error()))),
     }
 }
 
-/// Returns the transport's error for a system call's error number: EAGAIN is a time-out, EINTR a
-/// signal, ENOBUFS an overrun, and any other number stays itself.
-pub(super) fn transport_error(errno: Errno) -> TransportError {
+/// Returns the transport's error for the error number of a call that receives: EAGAIN is a time-out,
+/// EINTR a signal, ENOBUFS an overrun, and any other number stays itself.
+pub(super) fn receive_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EAGAIN => TransportError::TimedOut,
         Errno::EINTR => TransportError::Interrupted,
         Errno::ENOBUFS => TransportError::Overrun,
+        other => TransportError::System(other),
+    }
+}
+
+/// Returns the transport's error for the error number of a call that sends: EINTR is a signal, and
+/// any other number stays itself. EAGAIN and ENOBUFS mean that the system has no memory for the
+/// message; they say nothing about what can be received.
+pub(super) fn send_error(errno: Errno) -> TransportError {
+    match errno {
+        Errno::EINTR => TransportError::Interrupted,
         other => TransportError::System(other),
     }
 }

@@ -3,7 +3,7 @@
 use super::Netlink;
 use super::sys;
 use crate::transport::arrivals::Arrivals;
-use crate::transport::waiting::{Attempt, transport_error, waiting};
+use crate::transport::waiting::{Attempt, receive_error, waiting};
 use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use crate::wire::PortId;
 use arrayvec::ArrayVec;
@@ -27,7 +27,7 @@ impl Netlink {
         let (length, sender) = match wait {
             Wait::Never => {
                 let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-                sys::receive_one(self.as_fd(), self.senders, parts, flags).map_err(transport_error)?
+                sys::receive_one(self.as_fd(), self.senders, parts, flags).map_err(receive_error)?
             }
             wait => waiting(self.as_fd(), wait, |attempt| {
                 let flags = match attempt {
