@@ -169,7 +169,8 @@ impl<S: QueueSocket> NfQueue<S> {
             }
         };
         let Datagram { copied, length, sender } = received;
-        let cut = length - copied;
+        // A socket of somebody else's may state more bytes than the datagram had.
+        let cut = length.saturating_sub(copied);
         Ok(frame.map(|length| Datagram {
             copied: length.saturating_sub(cut).min(room),
             length,
