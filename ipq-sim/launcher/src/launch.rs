@@ -196,3 +196,21 @@ fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, end
     listener.early = waiting;
     started
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Action;
+
+    #[test]
+    fn without_a_protocol_no_socket_call_is_reported_or_refused_for_its_arguments() {
+        let actions = |interfaces: Vec<Interface>| -> Vec<Action> {
+            let rules = interfaces.into_iter().flat_map(|interface| interface.rules);
+            rules.map(|rule| rule.action).collect()
+        };
+        let watched = actions(Watch::default().interfaces().unwrap_or_default());
+        assert!(!watched.contains(&Action::Notify(Name::Socket)));
+        let guarded = actions(table::interfaces(&[], Purpose::Guard));
+        assert!(!guarded.contains(&Action::Refuse(libc::EPROTONOSUPPORT)));
+    }
+}

@@ -166,6 +166,7 @@ pub(crate) fn is_raw(domain: i32, kind: i32) -> bool {
 /// that number through.
 fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
     let alternatives = match what {
+        What::Named(Name::Socket) | What::SocketCall if protocols.is_empty() => return None,
         What::Named(Name::Socket) => sockets_of(protocols),
         // The filter can't see the protocol, which is in memory, so every socket is refused.
         What::SocketCall => vec![vec![Test::Is(0, 1)]],
@@ -287,6 +288,10 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool, raw: bool) -
         ),
         What::IoUring => (Action::Refuse(libc::ENOSYS), vec![]),
     };
+    // A rule without alternatives is for every call. Without a protocol no `socket` call is watched.
+    if action == Action::Notify(Name::Socket) && alternatives.is_empty() {
+        return None;
+    }
     Some(Rule {
         number,
         action,
