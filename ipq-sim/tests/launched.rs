@@ -14,12 +14,18 @@ mod launching;
 mod pcap;
 
 use c_library::{CORE, SCRATCH, compiled, have, missing_optional, missing_optional_compiler, pass, skipped, succeed};
+use ipq_core::Family;
+use ipq_core::wire::Abi;
+use ipq_launcher::{Launched, Watch, launch};
+use ipq_sim::programs::server::{Remark, Server};
+use ipq_sim::{Kernel, Profile};
 use launching::{PACKETS, assert_all_accepted, can_launch, run, source};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The arguments for a kernel without `nfnetlink_queue`.
 const OF_IP_QUEUE: [&str; 2] = ["--kernel", "3.4.10"];
@@ -262,6 +268,39 @@ fn a_program_in_go_which_makes_its_own_system_calls_is_given_its_socket() {
             .env("GOCACHE", Path::new(SCRATCH).join("go-cache")),
     );
     assert_all_accepted(&run(&[], &[program.to_str().unwrap()]), "seccomp");
+}
+
+#[rstest]
+#[case::that_opens_any_protocol("2.6.18", 0, Remark::NoQueue(Family::Ipv6))]
+#[case::that_has_unloaded_it("3.4.10", 93, Remark::NotLoaded(Family::Ipv6))]
+#[case::that_has_numbered_queues("6.18", 93, Remark::IpQueue)]
+fn a_socket_for_a_queue_that_the_kernel_lacks_gets_one_remark(
+    #[case] kernel: &str,
+    #[case] status: i32,
+    #[case] remark: Remark,
+) {
+    if !have(&[]) || !can_launch() {
+        return;
+    }
+    let profile = Profile::nearest(kernel, "x86_64", Abi::NATIVE).unwrap().profile;
+    let mut kernel = Kernel::builder().profile(profile).build().unwrap();
+    kernel.unload(Family::Ipv6);
+    let mut server = Server::new().unwrap();
+    let mut program = Command::new(compiled(&source("open.c"), &["-Wl,--as-needed"]));
+    program.arg("13");
+    let watch = Watch {
+        protocols: vec![3, 12, 13],
+        ..Watch::default()
+    };
+    let Launched { mut child, listener } = launch(program, &watch).unwrap();
+    server.launch(listener).unwrap();
+    while !server.launched_has_ended() {
+        server
+            .turn(&mut kernel, Some(Duration::from_millis(10)), &mut |_| {})
+            .unwrap();
+    }
+    assert_eq!(server.remarks(), BTreeSet::from([remark]));
+    assert_eq!(child.wait().unwrap().code(), Some(status));
 }
 
 #[test]

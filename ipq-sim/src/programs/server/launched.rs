@@ -71,10 +71,12 @@ pub enum Remark {
         /// The size of the program's words, in bits.
         bits: u32,
     },
-    /// The program asked for a socket for the queue of this family, which the emulated kernel does
-    /// not have. If that kernel opens the socket all the same, what the program sends there is
-    /// lost.
+    /// The program opened a socket for the queue of this family, which the emulated kernel does not
+    /// have. What the program sends there is lost.
     NoQueue(Family),
+    /// The program asked for a socket for the queue of this family, whose module the emulated
+    /// kernel has unloaded, and got EPROTONOSUPPORT.
+    NotLoaded(Family),
     /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have, and
     /// got EPROTONOSUPPORT.
     IpQueue,
@@ -113,6 +115,11 @@ impl fmt::Display for Remark {
                 f,
                 "the emulated kernel has no queue for {family}: what the program sends to it is lost, where the kernel would \
                  refuse each send with ECONNREFUSED"
+            ),
+            Self::NotLoaded(family) => write!(
+                f,
+                "the program asked for a socket for the {family} queue of ip_queue, and got EPROTONOSUPPORT: the emulated kernel \
+                 has unloaded that queue's module"
             ),
             Self::Pretended(call) => write!(
                 f,
@@ -413,29 +420,25 @@ impl Server {
             return launched.listener.refuse(call, ESOCKTNOSUPPORT);
         }
         self.choose_kernel(kernel, observer, protocol);
+        let family = calls::queue_of(domain, protocol).filter(|_| !kernel.has_numbered_queues());
         // Messages of nfnetlink have one layout for all word sizes.
-        if let Some(family) = calls::queue_of(domain, protocol)
-            && !kernel.has_numbered_queues()
-        {
+        if family.is_some() {
             let bits = if call.is_32_bit { 32 } else { 64 };
             if bits != 8 * kernel.profile().abi.word_bytes() as u32 {
                 launched.remarks.insert(Remark::OtherWordSize { bits });
                 return launched.listener.refuse(call, Errno::EPROTONOSUPPORT.0);
             }
-            if kernel.queue_length(family).is_none() {
-                launched.remarks.insert(Remark::NoQueue(family));
-            }
         }
         let _none = no_new_process();
         let opened = self.open_pair(kernel, launched, call, kind, protocol);
-        if opened.as_ref().err() == Some(&Errno::EPROTONOSUPPORT) {
-            let is_nfnetlink = protocol == calls::NFNETLINK;
-            launched.remarks.insert(if is_nfnetlink {
-                Remark::Nfnetlink
-            } else {
-                Remark::IpQueue
-            });
-        }
+        let remark = match (&opened, family) {
+            (Ok(_), Some(family)) if kernel.queue_length(family).is_none() => Some(Remark::NoQueue(family)),
+            (Err(Errno::EPROTONOSUPPORT), Some(family)) => Some(Remark::NotLoaded(family)),
+            (Err(Errno::EPROTONOSUPPORT), None) if protocol == calls::NFNETLINK => Some(Remark::Nfnetlink),
+            (Err(Errno::EPROTONOSUPPORT), None) => Some(Remark::IpQueue),
+            _ => None,
+        };
+        launched.remarks.extend(remark);
         let closes_on_exec = kind & CLOSE_ON_EXEC != 0;
         match opened {
             // Programs of `ip_queue` do not look at the family of the sender's address.
