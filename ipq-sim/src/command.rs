@@ -253,10 +253,13 @@ fn launcher() -> impl TypedValueParser<Value = Launcher> {
     })
 }
 
-/// Returns the path `name` if the file can be opened for reading, and otherwise the error.
+/// Returns the path `name` if a file is there that can be opened for reading. Otherwise, and for a
+/// directory, returns the error.
 fn readable_file(name: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(name);
-    File::open(&path)?;
+    if File::open(&path)?.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     Ok(path)
 }
 

@@ -101,6 +101,10 @@ fn what_can_not_be_done_is_exit_code_2_with_its_reason() {
             "invalid value '/nowhere.so' for '--preload <OBJECT>': No such file",
         ),
         (
+            &["run", "--pcap", &capture, "--preload", "/", "--", "true"],
+            "invalid value '/' for '--preload <OBJECT>': is a directory",
+        ),
+        (
             &["rum", "--pcap", &capture, "--", "true"],
             "tip: a similar subcommand exists: 'run'",
         ),
