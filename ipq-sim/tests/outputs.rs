@@ -216,6 +216,24 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
     );
 }
 
+#[test]
+fn a_trace_has_every_message_though_another_output_can_not_be_written() {
+    if !have(&[]) || !Path::new("/dev/full").exists() {
+        return;
+    }
+    let input = saved("full.pcap", &capture(6));
+    let traces = [scratch("full.jsonl"), PathBuf::from("/dev/full")].map(|log| {
+        let trace = scratch("full-trace.pcap");
+        let [log, trace] = [&log, &trace].map(|path| path.to_str().unwrap());
+        let options = ["--pcap", &input, "--log", log, "--trace", trace];
+        let output = run(&options, &compiled(&source("rewrite.c"), &[])).output().unwrap();
+        let expected = if log == "/dev/full" { 2 } else { 0 };
+        assert_eq!(output.status.code(), Some(expected), "{}", errors(&output));
+        std::fs::metadata(trace).unwrap().len()
+    });
+    assert_eq!(traces[0], traces[1]);
+}
+
 /// The fields of a packet that tshark prints. Old versions don't know all of them.
 const PACKET_FIELDS: &[&str] = &["frame.time_epoch", "frame.verdict.ebpf_tc", "frame.comment"];
 /// The fields of a netlink message that tshark prints. Old versions don't know all of them.
