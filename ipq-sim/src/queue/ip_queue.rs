@@ -231,7 +231,8 @@ impl<T> IpQueue<T> {
         }
         let listens = self.has_listener() || (self.has_peer() && rules.mode_none == ModeNone::Queues);
         if !listens {
-            self.dropped_when_full += u32::from(rules.no_listener == Counted::Counted);
+            let counted = u32::from(rules.no_listener == Counted::Counted);
+            self.dropped_when_full = self.dropped_when_full.wrapping_add(counted);
             return Err(Refusal::NoListener);
         }
         if rules.when_full == WhenFull::Dropped && self.is_full(rules) {

@@ -407,6 +407,17 @@ fn only_the_peers_end_resets_and_the_counters_stay() {
 }
 
 #[test]
+fn a_count_of_refused_packets_goes_on_at_0_after_its_highest_value() {
+    let mut behaviour = *RULES;
+    behaviour.queueing.no_listener = Counted::Counted;
+    let Bench { mut queue, mut records } = queue();
+    queue.dropped_when_full = u32::MAX;
+    let offer = queue.offer(details(), &Bytes::new(), &behaviour, &mut records, |_, _| Ok(()));
+    assert_eq!(offer.err(), Some(Refusal::NoListener));
+    assert_eq!(queue.dropped_when_full, 0);
+}
+
+#[test]
 fn ids_after_a_reset_begin_with_the_youngest_and_outlive_the_module() {
     let mut queue = listening();
     let ids = ["a", "b", "c"].map(|item| queued(&mut queue, item).unwrap().0);
