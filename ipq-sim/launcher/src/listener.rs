@@ -122,8 +122,9 @@ impl Listener {
     }
 
     /// Returns the name and the arguments of the call that a `socketcall` makes. The arguments are
-    /// 32-bit words in the caller's memory; of a receive call only the descriptor is read. If the
-    /// memory can't be read, fails the call with EFAULT and returns `None`.
+    /// 32-bit words in the caller's memory; of a receive call only the descriptor is read. Returns
+    /// `None` after failing the call: with ENOSYS if its number is none of a watched call, with
+    /// EFAULT if the memory can't be read.
     fn socket_call(&self, call: &Call) -> Option<(Name, [u64; 6])> {
         /// `send`, which has no address.
         const SEND: u32 = 9;
@@ -132,7 +133,10 @@ impl Listener {
         let receives = SOCKET_CALLS_THAT_RECEIVE.contains(&number).then_some(Name::Receive);
         let sends = SOCKET_CALLS_THAT_SEND.iter().find(|(known, _)| *known == number);
         let sends = sends.map(|(_, form)| Name::Send(*form));
-        let name = known.map(|(_, name)| *name).or(receives).or(sends)?;
+        let Some(name) = known.map(|(_, name)| *name).or(receives).or(sends) else {
+            let _ = self.refuse(call, libc::ENOSYS);
+            return None;
+        };
         // Only as many words as the call has are read: the memory behind them may not exist.
         let count = match name {
             Name::SetOption | Name::GetOption => 5,
@@ -327,5 +331,55 @@ impl AsFd for Listener {
     /// it readable.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::filter::assemble;
+    use crate::table::Rule;
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    /// The filter lets a `socketcall` that it does not know go on. Here one is reported all the
+    /// same: `getpgid` stands for it, whose argument is its number.
+    #[test]
+    fn a_socket_call_of_an_unknown_number_is_answered() {
+        const GETPGID: u32 = 121;
+        const UNKNOWN: i32 = 99;
+        let rule = Rule {
+            number: GETPGID,
+            action: Action::NotifySocketCall,
+            alternatives: vec![],
+        };
+        let interfaces = vec![Interface {
+            audit: 0xc000_003e,
+            end: u32::MAX,
+            rules: vec![rule],
+        }];
+        let filter = assemble(&interfaces);
+        let (installed, descriptor) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            rustix::thread::set_no_new_privs(true).expect("the thread can give up privileges");
+            installed
+                .send(sys::install_with_listener(&filter))
+                .expect("it is waited for");
+            rustix::process::getpgid(rustix::process::Pid::from_raw(UNKNOWN))
+        });
+        let descriptor = descriptor.recv().expect("the thread tells");
+        let Ok(descriptor) = descriptor else {
+            eprintln!("skipped: the kernel refuses the filter: {descriptor:?}");
+            return;
+        };
+        let mut listener = Listener::new(descriptor, interfaces, Watch::default());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !thread.is_finished() {
+            assert!(listener.next_call().expect("the listener can be read").is_none());
+            assert!(Instant::now() < deadline, "the call waits for its answer");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let answer = thread.join().expect("the thread ends");
+        assert_eq!(answer, Err(rustix::io::Errno::NOSYS));
     }
 }
