@@ -19,6 +19,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
 ];
 
+/// The modules that only some cases use, and that are loaded if the kernel has them: the kernel
+/// answers batches of messages for nftables by `nf_tables`, which exists since Linux 3.13.
+const WELCOME: &[&str] = &["nf_tables"];
+
 /// The greatest depth of folders that is searched for modules. Deeper ones are ignored.
 const MOST_DEPTH: usize = 16;
 
@@ -62,9 +66,9 @@ pub enum ModulesError {
     },
 }
 
-/// Returns the modules below `folder` that the suite needs, and those that these depend on, in the
-/// order in which they must be loaded. Leaves out modules that are built in. Fails if a module is
-/// missing, or a file or folder can't be read.
+/// Returns the modules below `folder` that the suite needs or welcomes, and those that these depend
+/// on, in the order in which they must be loaded. Leaves out modules that are built in. Fails if a
+/// needed module is missing, or a file or folder can't be read.
 pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     let mut found = Found {
         folder: folder.to_owned(),
@@ -77,6 +81,11 @@ pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     found.search(folder, 0)?;
     for (name, option) in NEEDED {
         found.add(name, option)?;
+    }
+    for name in WELCOME {
+        if found.files.contains_key(*name) {
+            found.add(name, name)?;
+        }
     }
     Ok(found.order)
 }
@@ -182,6 +191,20 @@ mod tests {
         let order = needed(folder.path()).expect("all are there");
         let names: Vec<_> = order.iter().map(|module| module.name.as_str()).collect();
         assert_eq!(names, ["nfnetlink", "nf_base", "nfnetlink_queue"]);
+    }
+
+    #[test]
+    fn nftables_are_loaded_where_the_kernel_has_them() {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let write = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).expect("it can be written");
+        let built_in: Vec<_> = NEEDED.iter().map(|(name, _)| format!("kernel/{name}.ko")).collect();
+        write("modules.builtin", built_in.join("\n").as_bytes());
+        assert!(needed(folder.path()).expect("nothing is needed").is_empty());
+        write("nf_tables.ko", b"\0depends=libcrc32c\0");
+        write("libcrc32c.ko", b"\0depends=\0");
+        let order = needed(folder.path()).expect("all are there");
+        let names: Vec<_> = order.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["libcrc32c", "nf_tables"]);
     }
 
     #[test]
