@@ -76,6 +76,8 @@ Examples:
   ipq-conformance diff --cases 2000 --seed 5000           more sequences, and others
   ipq-conformance diff --seed 5017 --cases 1              one of them again
   ipq-conformance diff --part nfqueue --cases 2000        steps for numbered queues
+  ipq-conformance diff --part nfqueue --worlds linux-6.1-x86_64,nfqueue
+                                                          the emulator as Linux 6.1, on that kernel
   ipq-conformance diff --cases 1000000 --checkpoint soak.json
                                                           a long run, which goes on after an end
   ipq-conformance diff --cases 2000 | tail -1 >new.jsonl  keep the recording of a difference
@@ -622,11 +624,11 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
 /// world, such as that of a real kernel.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
-/// Tries the world. If it lacks a capability to be created or to begin here, or is not supported
-/// here, prints the reason and returns how the command ends. Otherwise returns `None`, also if the
-/// world breaks.
-fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
-    let tried = factory.create().and_then(|mut world| world.begin(&Setup::default()));
+/// Tries the world with `setup`. If it lacks a capability to be created or to begin here, or is not
+/// supported here, prints the reason and returns how the command ends. Otherwise returns `None`,
+/// also if the world breaks.
+fn unless_possible(factory: &dyn WorldFactory, setup: &Setup) -> Option<End> {
+    let tried = factory.create().and_then(|mut world| world.begin(setup));
     match tried {
         Err(error @ (WorldError::Unsupported(_) | WorldError::Lacks(_))) => {
             eprintln!("ipq-conformance: {error}");

@@ -8,7 +8,7 @@ use super::{DiffArguments, End, Failure, Part, find_world, unable, unless_possib
 use crate::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use crate::recording::write_all;
 use crate::replay::ReplayError;
-use crate::world::WorldFactory;
+use crate::world::{Setup, WorldFactory};
 use checkpoint::{Choice, Figures, Found, Keeper};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -31,8 +31,12 @@ pub(super) fn diff(
         seed: arguments.seed,
     };
     let (first, second) = (find_world(worlds, first)?, find_world(worlds, second)?);
+    let setup = match arguments.part {
+        Part::IpQueue => Setup::default(),
+        Part::Nfqueue => Setup::with_numbered_queues(Vec::new()),
+    };
     for world in [&first, &second] {
-        if let Some(end) = unless_possible(world.as_ref()) {
+        if let Some(end) = unless_possible(world.as_ref(), &setup) {
             return Ok(end);
         }
     }

@@ -4,13 +4,13 @@ use super::{End, Failure, RecordArguments, find_world, unless_possible};
 use crate::partition::Partition;
 use crate::recording::{Embedded, Reader, Recording, RecordingError, write_all};
 use crate::replay::{ReplayError, record as record_on};
-use crate::world::WorldFactory;
+use crate::world::{Setup, WorldFactory};
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
 pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArguments) -> Result<End, Failure> {
     let factory = find_world(worlds, &arguments.world)?;
-    if let Some(end) = unless_possible(factory.as_ref()) {
+    if let Some(end) = unless_possible(factory.as_ref(), &Setup::default()) {
         return Ok(end);
     }
     let mut recorder = Recorder {

@@ -4,7 +4,7 @@ use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_ou
 use crate::partition::Partition;
 use crate::recording::{Embedded, Reader, Recording, RecordingError};
 use crate::replay::{ReplayError, Replayed, known_order, replay as replay_on};
-use crate::world::{WorldError, WorldFactory};
+use crate::world::{Setup, WorldError, WorldFactory};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io::{self, BufRead, Write};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArguments) -> Result<End, Failure> {
     let factory = find_world(worlds, &arguments.world)?;
-    if let Some(end) = unless_possible(factory.as_ref()) {
+    if let Some(end) = unless_possible(factory.as_ref(), &Setup::default()) {
         return Ok(end);
     }
     let mut replayer = Replayer {

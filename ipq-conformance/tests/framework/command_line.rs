@@ -45,6 +45,7 @@ fn recording(name: &str) -> String {
 #[case::the_recordings_that_come_with_it(&["replay"], 0)]
 #[case::a_recording_of_no_file(&["record", "--world", "sim", "nowhere.jsonl"], 2)]
 #[case::seeds_beyond_the_last(&["diff", "--worlds", "sim,sim", "--seed", "18446744073709551615", "--cases", "1"], 2)]
+#[case::kernels_without_ip_queue(&["diff", "--part", "nfqueue", "--worlds", "linux-6.1-x86_64,linux-6.1-x86_64", "--cases", "2"], 0)]
 #[case::a_matrix_of_a_run(&["matrix", "--world", "sim"], 0)]
 #[case::a_matrix_of_nothing(&["matrix"], 2)]
 #[case::a_matrix_of_no_world(&["matrix", "--world", "nowhere"], 2)]

@@ -1,5 +1,6 @@
 //! Linux 6.18 and 6.1, both measured. They have numbered queues, and no `ip_queue`.
 
+use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight, linux_3_4};
 #[allow(
     clippy::wildcard_imports,
@@ -32,9 +33,11 @@ impl Profile {
         // The packet ids of numbered queues are no addresses.
         first_entry: PerFamily::new(0, 0),
         entry_bytes: 0,
-        // No recording of `ip_queue` is of such a kernel, so the profile stands for no other
-        // version.
-        spans: &[],
+        spans: &[Span {
+            first: Version::new(6, 18, 0),
+            last: Version::new(6, 18, u32::MAX),
+            known: Known::Same,
+        }],
         behaviour: Behaviour {
             modules: Modules {
                 numbered: Some(nfnetlink::Rules::LINUX_6_18),
@@ -58,7 +61,7 @@ impl Profile {
         },
     };
 
-    /// Linux 6.1 on x86-64, measured on 6.1.176 as User-Mode Linux.
+    /// Linux 6.1 on x86-64, measured on 6.1.192.
     pub const LINUX_6_1_X86_64: Self = Self {
         name: "linux-6.1-x86_64",
         kernel: "6.1",
@@ -66,6 +69,11 @@ impl Profile {
             shared_info: 320,
             base: 256,
         },
+        spans: &[Span {
+            first: Version::new(6, 1, 0),
+            last: Version::new(6, 1, u32::MAX),
+            known: Known::Same,
+        }],
         behaviour: Behaviour {
             modules: Modules {
                 numbered: Some(nfnetlink::Rules::LINUX_6_1),
