@@ -50,15 +50,23 @@ pub(super) fn serve_if_asked() {
 pub(super) fn describe(implementation: &str) -> Description {
     let name = uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    let release = text(name.release());
     Description {
-        implementation: format!("{implementation} of Linux {}", text(name.release())),
+        implementation: format!("{implementation} of Linux {release}"),
         machine: Machine {
-            kernel: text(name.release()),
+            kernel: version(&release, &text(name.version())).to_owned(),
             arch: text(name.machine()),
             abi: Abi::NATIVE,
         },
         seed: None,
     }
+}
+
+/// Returns the version of a kernel, from its release and build as `uname -r` and `uname -v` say them.
+/// A release of Debian names the kernel's interface, as in 6.1.0-57-amd64, and its build the version.
+fn version<'u>(release: &'u str, build: &'u str) -> &'u str {
+    let debian = build.split_once(" Debian ").map(|(_, package)| package);
+    debian.map_or(release, |package| package.split(['-', ' ']).next().unwrap_or(package))
 }
 
 /// Fails if the setup asks for what a real kernel can't be: a machine whose word size or byte order
@@ -431,6 +439,13 @@ mod tests {
             }) => port_id,
             other => panic!("it is opened: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_kernel_of_debian_has_its_version_in_its_build() {
+        let build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-3 (2026-08-01)";
+        assert_eq!(version("6.1.0-57-cloud-amd64", build), "6.1.192");
+        assert_eq!(version("6.18.44", "#1 SMP PREEMPT_DYNAMIC"), "6.18.44");
     }
 
     #[test]
