@@ -279,7 +279,7 @@ impl<T> Queues<T> {
     pub fn allocated(&self, number: u16, length: usize) -> usize {
         self.instances
             .get(&number)
-            .map_or(0, |instance| instance.allocated(length))
+            .map_or(0, |instance| instance.allocated(length, &self.rules))
     }
 
     /// Returns the item of the packet that is queued in queue `number` under `id`. Returns `None`

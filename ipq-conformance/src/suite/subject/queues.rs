@@ -112,6 +112,21 @@ impl Socket<'_> {
     /// in this form, byte for byte. `request` has at least the 16 bytes of a header.
     #[track_caller]
     pub fn expect_answer(&self, errno: Errno, request: &[u8], form: &AnswerForm) -> CaseResult {
+        self.expect_either_answer(errno, request, [form, form])
+    }
+
+    /// Expects that the next datagram answers `request` in one of these forms, byte for byte. The
+    /// second form counts if the datagram has its length.
+    #[track_caller]
+    pub fn expect_either_answer(&self, errno: Errno, request: &[u8], forms: [&AnswerForm; 2]) -> CaseResult {
+        let [first, second] = forms.map(|form| self.answer(errno, request, form));
+        let seen = self.expect_frame()?;
+        let expected = if seen.len() == second.len() { second } else { first };
+        expect_bytes("the answer", &expected, &seen, Kind::Netlink(self.subject().abi()))
+    }
+
+    /// Returns the answer to `request` in this form.
+    fn answer(&self, errno: Errno, request: &[u8], form: &AnswerForm) -> Vec<u8> {
         let quoted = if form.capped { &request[..16] } else { request };
         let padded = quoted.len().next_multiple_of(4);
         let mut attributes = Vec::new();
@@ -122,18 +137,17 @@ impl Socket<'_> {
         if !attributes.is_empty() {
             flags |= EXTENDED;
         }
-        let mut expected = Vec::new();
-        expected.extend(((20 + padded + attributes.len()) as u32).to_ne_bytes());
-        expected.extend(message_type::ERROR.to_ne_bytes());
-        expected.extend(flags.to_ne_bytes());
-        expected.extend(&request[8..12]);
-        expected.extend(self.port_id().0.to_ne_bytes());
-        expected.extend((-errno.0).to_ne_bytes());
-        expected.extend(quoted);
-        expected.resize(20 + padded, 0);
-        expected.extend(&attributes);
-        let seen = self.expect_frame()?;
-        expect_bytes("the answer", &expected, &seen, Kind::Netlink(self.subject().abi()))
+        let mut answer = Vec::new();
+        answer.extend(((20 + padded + attributes.len()) as u32).to_ne_bytes());
+        answer.extend(message_type::ERROR.to_ne_bytes());
+        answer.extend(flags.to_ne_bytes());
+        answer.extend(&request[8..12]);
+        answer.extend(self.port_id().0.to_ne_bytes());
+        answer.extend((-errno.0).to_ne_bytes());
+        answer.extend(quoted);
+        answer.resize(20 + padded, 0);
+        answer.extend(&attributes);
+        answer
     }
 
     /// Returns the next datagram, without waiting for it. Fails unless the datagram is a

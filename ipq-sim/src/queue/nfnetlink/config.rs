@@ -73,7 +73,7 @@ impl<T> Queues<T> {
                 taken.append(&mut instance.take_if(|_| true));
                 return Ok(());
             }
-            Some(_) => return Err(self.rules.unknown_command),
+            Some(_) => return Err(Errno::EOPNOTSUPP),
         }
         let instance = self.instances.get_mut(&number).ok_or(Errno::ENODEV)?;
         if let Some([range @ .., mode]) = attributes.start::<5>(attribute::CONFIG_PARAMETERS) {

@@ -123,9 +123,9 @@ impl Instance {
 
     /// Returns the number of bytes that the kernel allocates for the message about a packet of
     /// `length` bytes, in the present mode.
-    pub(super) fn allocated(&self, length: usize) -> usize {
+    pub(super) fn allocated(&self, length: usize, rules: &Rules) -> usize {
         let copied = self.copied_range().map_or(0, |range| length.min(range as usize));
-        packet::allocated(copied, self.gives_owner())
+        packet::allocated(copied, self.gives_owner(), rules)
     }
 
     /// Sets the copy mode and the range. In the modes NONE and META the range becomes 0. In mode
@@ -159,7 +159,7 @@ impl Instance {
         let Some(id) = self.packets.use_id().filter(|_| !self.table_is_full(rules)) else {
             return self.refuse(Refusal::TableFull);
         };
-        let datagram = packet.datagram(number, id, self.copied_range(), self.gives_owner());
+        let datagram = packet.datagram(number, id, self.copied_range(), self.gives_owner(), rules);
         if !deliver(self.owner, datagram) {
             return self.refuse(Refusal::Undeliverable);
         }

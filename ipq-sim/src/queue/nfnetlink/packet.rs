@@ -3,21 +3,18 @@
 
 use super::attributes::{Attributes, Note};
 use super::messages::Request;
-use super::{Datagram, Head};
+use super::{Datagram, Head, Rules};
 use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 
-/// The error of a message from a program with the type PACKET, which only the kernel sends. On some
-/// kernels also the error of a CONFIG message with an unknown command.
-pub(super) const ENOTSUPP: Errno = Errno(524);
-/// The number of bytes that the kernel allocates for a packet message, without those for the
-/// packet's bytes and its sender's ids. It includes 20 bytes for a time of arrival: the kernel
-/// counts them for every packet while some socket asks for such times, and here one always does
-/// (NFQ-101).
-const RECKONED: usize = 124 + 20;
+/// The error of a message from a program with the type PACKET, which only the kernel sends.
+const ENOTSUPP: Errno = Errno(524);
+/// The number of bytes that the kernel allocates for a packet's time of arrival. It counts them for
+/// every packet while some socket asks for such times, and here one always does (NFQ-101).
+const TIME_BYTES: usize = 20;
 /// The number of bytes that the kernel allocates for the user id and group id of a packet's sender.
-const RECKONED_FOR_OWNER: usize = 16;
+const OWNER_BYTES: usize = 16;
 
 /// A packet that is offered to a queue, and what the kernel knows of it. The number of a device is
 /// 0 if there is none.
@@ -61,12 +58,19 @@ impl QueuedPacket<'_> {
     /// Returns the message about the packet, for queue `number` and under packet id `id`. It has at
     /// most `range` of the packet's bytes, and none if `range` is `None` (mode META). It has the
     /// sender's ids only if `with_owner` is `true`.
-    pub(super) fn datagram(&self, number: u16, id: u32, range: Option<u32>, with_owner: bool) -> Datagram {
+    pub(super) fn datagram(
+        &self,
+        number: u16,
+        id: u32,
+        range: Option<u32>,
+        with_owner: bool,
+        rules: &Rules,
+    ) -> Datagram {
         let copied = range.map_or(0, |range| self.bytes.len().min(range as usize));
         let mut datagram = Datagram {
             head: Head::new(),
             payload: self.bytes.slice(..copied),
-            allocated: allocated(copied, with_owner),
+            allocated: allocated(copied, with_owner, rules),
         };
         let mut message = Message(&mut datagram.head);
         let [high, low] = number.to_be_bytes();
@@ -129,8 +133,8 @@ impl QueuedPacket<'_> {
 
 /// Returns the number of bytes that the kernel allocates for a packet message with `copied` bytes
 /// of the packet (NFQ-101).
-pub(super) fn allocated(copied: usize, with_owner: bool) -> usize {
-    RECKONED + copied + RECKONED_FOR_OWNER * usize::from(with_owner)
+pub(super) fn allocated(copied: usize, with_owner: bool, rules: &Rules) -> usize {
+    rules.message_bytes + TIME_BYTES + copied + OWNER_BYTES * usize::from(with_owner)
 }
 
 /// A packet message that is being written, up to the packet's bytes.

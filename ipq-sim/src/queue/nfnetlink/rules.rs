@@ -1,8 +1,6 @@
 //! The rules of numbered queues that differ between kernels.
 
 use super::Flaw;
-use super::packet::ENOTSUPP;
-use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::flag;
 
 /// The rules of one kernel's numbered queues: a field for each rule in which kernels differ.
@@ -15,8 +13,9 @@ pub struct Rules {
     /// flags are accepted even if they have no effect here, where no packet has a connection or a
     /// security context.
     pub refused_flags: u32,
-    /// The error of a CONFIG message with an unknown command (NFQ-26).
-    pub unknown_command: Errno,
+    /// The number of bytes that the kernel allocates for a packet message, without those for the
+    /// packet, its time of arrival and its sender's ids (NFQ-101).
+    pub message_bytes: usize,
     /// `true` if the first and the last message of a batch are acknowledged when they ask for it
     /// (NFQ-52).
     pub acknowledges_batches: bool,
@@ -39,16 +38,16 @@ impl Rules {
     pub const LINUX_6_18: Self = Self {
         table_limit: Some(65_536),
         refused_flags: flag::CONNECTION,
-        unknown_command: Errno::EOPNOTSUPP,
+        message_bytes: 124,
         acknowledges_batches: true,
         flaw: None,
     };
 
-    /// The rules of Linux 6.1, measured on 6.1.176 as User-Mode Linux.
+    /// The rules of Linux 6.1, measured on 6.1.192.
     pub const LINUX_6_1: Self = Self {
         table_limit: None,
         refused_flags: flag::CONNECTION,
-        unknown_command: ENOTSUPP,
+        message_bytes: 116,
         acknowledges_batches: false,
         flaw: None,
     };

@@ -114,20 +114,49 @@ fn place(offset: u32) -> (u16, Vec<u8>) {
     (extended::PLACE, offset.to_ne_bytes().to_vec())
 }
 
+/// The alignment of the numbers of 64 bits in a policy.
+#[derive(Clone, Copy)]
+enum Aligned {
+    /// No number is aligned.
+    No,
+    /// Each number begins at a multiple of 8 bytes of the datagram, in which the policy's content
+    /// begins at this byte. Kernels for processors that need it do so.
+    From(usize),
+}
+
 /// Returns the attribute POLICY for a number of 32 bits, as its type and content. The content is
 /// three attributes: the least value 0, the greatest value 0xffffffff, and the type of number, 4.
-fn number_policy() -> (u16, Vec<u8>) {
+/// An attribute without content stands before a number that would not be aligned.
+fn number_policy(aligned: Aligned) -> (u16, Vec<u8>) {
+    const PADDING: u16 = 11;
     let mut policy = Vec::new();
     for (kind, content) in [
         (4_u16, 0_u64.to_ne_bytes().to_vec()),
         (5, u64::from(u32::MAX).to_ne_bytes().to_vec()),
         (1, 4_u32.to_ne_bytes().to_vec()),
     ] {
+        if let Aligned::From(start) = aligned
+            && content.len() == 8
+            && (start + policy.len()).is_multiple_of(8)
+        {
+            policy.extend(4_u16.to_ne_bytes());
+            policy.extend(PADDING.to_ne_bytes());
+        }
         policy.extend((content.len() as u16 + 4).to_ne_bytes());
         policy.extend(kind.to_ne_bytes());
         policy.extend(content);
     }
     (extended::POLICY, policy)
+}
+
+/// Returns the two forms of the answer to a number that is too short: without alignment, and with
+/// it. The number's attribute is at byte `at` of the message, and the content of the answer's policy
+/// begins at byte `policy_from` of the answer.
+fn short_number(capped: bool, at: u32, policy_from: usize) -> [AnswerForm; 2] {
+    [Aligned::No, Aligned::From(policy_from)].map(|aligned| AnswerForm {
+        capped,
+        attributes: vec![text(SHORT), place(at), number_policy(aligned)],
+    })
 }
 
 const SHORT: &str = "Attribute failed policy validation";
@@ -195,12 +224,9 @@ fn ext_ack_of_a_short_number(subject: &Subject) -> CaseResult {
     let socket = subject.open_queues()?;
     socket.set_ext_ack()?;
     let request = QueueRequest::bind(QUEUE).attribute(attribute::CONFIG_MAX_LENGTH, &[1, 2]);
-    let form = AnswerForm {
-        capped: false,
-        attributes: vec![text(SHORT), place(28), number_policy()],
-    };
     let sent = socket.ask(&request)?;
-    socket.expect_answer(ERANGE, &sent, &form)
+    let [plain, aligned] = short_number(false, 28, 108);
+    socket.expect_either_answer(ERANGE, &sent, [&plain, &aligned])
 }
 
 fn ext_ack_of_a_short_structure(subject: &Subject) -> CaseResult {
@@ -253,11 +279,8 @@ fn capped_and_extended(subject: &Subject) -> CaseResult {
     socket.set_ext_ack()?;
     let request = QueueRequest::verdict(QUEUE, value::ACCEPT, 1).attribute(attribute::MARK, &[1]);
     let sent = socket.ask(&request)?;
-    let form = AnswerForm {
-        capped: true,
-        attributes: vec![text(SHORT), place(32), number_policy()],
-    };
-    socket.expect_answer(ERANGE, &sent, &form)
+    let [plain, aligned] = short_number(true, 32, 88);
+    socket.expect_either_answer(ERANGE, &sent, [&plain, &aligned])
 }
 
 fn first_short_attribute(subject: &Subject) -> CaseResult {

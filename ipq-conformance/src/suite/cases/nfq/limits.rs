@@ -117,6 +117,13 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .needs(PROC),
         kernel(
+            "nfq-limits/more-than-65536-packets",
+            "Up to Linux 6.1 a queue holds more than 65,536 packets, if its maximum length says so",
+            &["NFQ-5"],
+            more_than_65536_packets,
+        )
+        .needs(PROC),
+        kernel(
             "nfq-limits/packets-wait",
             "A packet waits for ever",
             &["NFQ-18"],
@@ -126,7 +133,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
     .into_iter()
     .map(|case| match case.id {
-        "nfq-limits/most-packets" => Case {
+        "nfq-limits/most-packets" | "nfq-limits/more-than-65536-packets" => Case {
             time_limit: Duration::from_mins(2),
             ..case
         },
@@ -315,8 +322,12 @@ fn bypass_does_not_help_a_full_queue(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
-fn most_packets(subject: &Subject) -> CaseResult {
-    const MOST: u64 = 65_536;
+/// The most packets that a queue holds, in kernels with such a limit.
+const MOST: u64 = 65_536;
+
+/// Queues [`MOST`] packets, and lets 3 more arrive.
+#[track_caller]
+fn fill(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.listen(QUEUE)?;
     socket.done(&QueueRequest::config(QUEUE).mode(1, 0).maximum_length(u32::MAX))?;
     for _ in 0..MOST / 128 {
@@ -324,6 +335,22 @@ fn most_packets(subject: &Subject) -> CaseResult {
         socket.drain()?;
     }
     subject.inject_many(&Packet::udp4(), 3)?;
+    Ok(socket)
+}
+
+fn more_than_65536_packets(subject: &Subject) -> CaseResult {
+    let socket = fill(subject)?;
+    subject.equal("ids", &vec![65_537, 65_538, 65_539], &ids(&socket, 3)?)?;
+    let line = subject.queue_line(QUEUE)?;
+    subject.equal(
+        "packets, those dropped, last id",
+        &[MOST + 3, 0, MOST + 3],
+        &[line[2], line[5], line[7]],
+    )
+}
+
+fn most_packets(subject: &Subject) -> CaseResult {
+    let socket = fill(subject)?;
     socket.expect_nothing()?;
     let line = subject.queue_line(QUEUE)?;
     subject.equal(

@@ -5,6 +5,7 @@ use super::errno::{ENOTSUPP, ERANGE};
 use super::{QUEUE, arrive, ids, kernel, must, queued, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Subject};
 use crate::world::Capability;
+use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, command, message_type};
 
@@ -142,6 +143,12 @@ pub(super) fn cases() -> Vec<Case> {
             "The beginning of a batch is acknowledged",
             &["NFQ-52"],
             batch_begin_is_acknowledged,
+        ),
+        kernel(
+            "nfq-messages/batch-ends-unacknowledged",
+            "Up to Linux 6.9 the ends of a batch are not acknowledged",
+            &["NFQ-52"],
+            batch_ends_unacknowledged,
         ),
         kernel(
             "nfq-messages/late-batch-begin",
@@ -421,13 +428,24 @@ fn batch_that_is_not_sound(subject: &Subject) -> CaseResult {
     expect_unbound(&socket)
 }
 
+/// Returns the ends of a batch, which ask for an acknowledgement.
+fn batch_ends() -> [Bytes; 2] {
+    let end = QueueRequest::new(QueueRequest::BATCH_END, NFTABLES);
+    [
+        QueueRequest::batch_begin(NFTABLES).ack().sequence(3).bytes(),
+        end.ack().sequence(4).bytes(),
+    ]
+}
+
+fn batch_ends_unacknowledged(subject: &Subject) -> CaseResult {
+    let socket = subject.open_queues()?;
+    socket.send(&batch_ends().concat())?;
+    socket.expect_nothing()
+}
+
 fn batch_begin_is_acknowledged(subject: &Subject) -> CaseResult {
     let socket = subject.open_queues()?;
-    let begin = QueueRequest::batch_begin(NFTABLES).ack().sequence(3).bytes();
-    let end = QueueRequest::new(QueueRequest::BATCH_END, NFTABLES)
-        .ack()
-        .sequence(4)
-        .bytes();
+    let [begin, end] = batch_ends();
     socket.send(&[&begin[..], &end].concat())?;
     socket.expect_success(&begin)?;
     socket.expect_success(&end)?;

@@ -28,6 +28,14 @@ pub(super) fn cases() -> Vec<Case> {
         .needs(WEIGHTS)
         .setup(|| udp_at(Hook::Output)),
         kernel(
+            "nfq-overrun/weights-without-small-heads",
+            "Up to Linux 6.1 a short message weighs by its length, too",
+            &["NFQ-101"],
+            weights_without_small_heads,
+        )
+        .needs(WEIGHTS)
+        .setup(|| udp_at(Hook::Output)),
+        kernel(
             "nfq-overrun/one-always-fits",
             "An empty receive buffer takes a datagram of any weight",
             &["NFQ-100"],
@@ -96,24 +104,43 @@ fn two_hundred_and_fifty_six_in_mode_meta(subject: &Subject) -> CaseResult {
 
 /// Pairs: the length of an IP packet in bytes, and the number of messages about such packets that a
 /// receive buffer of 33,280 bytes holds.
-const HELD: [(usize, i64); 8] = [
-    (36, 40),
-    (112, 40),
-    (113, 26),
-    (560, 26),
-    (561, 14),
-    (1400, 14),
-    (1500, 14),
-    (28, 40),
-];
+type Held = [(usize, i64); 8];
 
-/// Expects, for each row of [`HELD`], that the receive buffer takes that many messages of 50. This
+fn weights(subject: &Subject) -> CaseResult {
+    const HELD: Held = [
+        (36, 40),
+        (112, 40),
+        (113, 26),
+        (560, 26),
+        (561, 14),
+        (1400, 14),
+        (1500, 14),
+        (28, 40),
+    ];
+    expect_held(subject, HELD)
+}
+
+fn weights_without_small_heads(subject: &Subject) -> CaseResult {
+    const HELD: Held = [
+        (36, 43),
+        (56, 43),
+        (57, 26),
+        (568, 26),
+        (569, 14),
+        (1592, 14),
+        (1593, 7),
+        (28, 43),
+    ];
+    expect_held(subject, HELD)
+}
+
+/// Expects, for each row of `held`, that the receive buffer takes that many messages of 50. This
 /// host sends the packets itself: all their bytes are in one piece in every kernel, and not in page
 /// fragments, which weigh otherwise (NFQ-101).
-fn weights(subject: &Subject) -> CaseResult {
+fn expect_held(subject: &Subject, held: Held) -> CaseResult {
     let socket = subject.listen(QUEUE)?;
     subject.equal("the buffer", &33_280, &socket.set_receive_buffer(16_640)?)?;
-    for (length, held) in HELD {
+    for (length, held) in held {
         let own = Packet::udp4().source(TAP0.ipv4).to_host().length(length);
         for _ in 0..50 {
             subject.output_by(LO, &own.ip())?;
