@@ -314,3 +314,6 @@ impl<T> Queues<T> {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests;
