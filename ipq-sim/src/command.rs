@@ -28,10 +28,15 @@ use std::time::Duration;
 /// `serve`.
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  the program gave a verdict on every packet, and did not fail
-  1  the program failed, ended early, was too slow or was refused, or the capture is damaged
+  0  the program gave a verdict on every packet that reached it, and did not fail
+  1  the program failed, ended early, was too slow, or closed its queue with packets that had no
+     verdict; the run was interrupted; or the capture is damaged
   2  wrong usage, or the command could not be carried out
-  3  nothing was tried: no packet could be fed, or nobody listened";
+  3  nothing was tried: no packet could be fed, or none reached the program
+
+Packets that do not reach the program leave status 0 as it is, as long as another packet does: no
+rule queues them, nobody listens to their queue (such as IPv6's), or the queue or receive buffer is
+full, as with --rate. So does a capture that ends within a record. The summary counts them.";
 
 /// Examples of commands, and the formats and link layers that captures may have. Shown at the end
 /// of the help of `run`, before the exit statuses.
@@ -409,9 +414,7 @@ fn feed(
     let mut outputs = Outputs::open(&arguments.output, Some(capture), bar.clone(), listening)?;
     let report = run.go_watched(&mut outputs)?;
     bar.finish_and_clear();
-    if let Some(kernel) = &report.kernel {
-        tell(format_args!("kernel: {kernel}\n"));
-    }
+    tell(format_args!("kernel: {}\n", report.kernel));
     tell(format_args!("{}", report.summary));
     for remark in &report.remarks {
         tell(format_args!("{remark}\n"));

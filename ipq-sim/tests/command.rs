@@ -70,6 +70,7 @@ fn an_empty_capture_lets_the_program_run_and_leaves_a_summary_and_files() {
     ]);
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r"
     launcher: seccomp, the system gives the program its emulated sockets
+    kernel: linux-3.4.10-x86_64, since the program opened no nfnetlink socket (--kernel names another); packets went to no queue
              0  packets in the capture
              0  accepted
              0  still queued
@@ -266,6 +267,7 @@ fn an_interruption_ends_a_run_with_its_summary_and_files() {
     let output = command.wait_with_output().unwrap();
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r"
     launcher: seccomp, the system gives the program its emulated sockets
+    kernel: linux-3.4.10-x86_64, since the program opened no nfnetlink socket (--kernel names another); packets went to no queue
              2  packets in the capture
              2  not fed: the run had ended
              0  accepted

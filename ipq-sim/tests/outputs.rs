@@ -297,7 +297,7 @@ fn a_capture_that_nobody_listens_to_or_that_has_no_packet_to_feed_is_no_success(
         (
             "ipv6",
             capture_of(pcap::RAW_IP, &[ipv6]),
-            "the program does not listen to IPv6\n",
+            "packets went to the queue of IPv6, and the program listened to the queue of IPv4\n",
         ),
         (
             "arp",

@@ -38,10 +38,10 @@ mod window;
 pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, Frame, Frames, NotFed, Packet, Record};
 pub use conclusion::{Finding, Outcome, ProgramEnd};
 pub use launcher::{Choice, Launcher};
-pub use outcome::{PacketReport, VerdictReport};
+pub use outcome::{PacketReport, Unqueued, VerdictReport};
 pub use own::OwnPacket;
 pub use refusal::{Refusal, Request, Requirement, Setting};
-pub use summary::{ChosenKernel, Report, Summary};
+pub use summary::{ChosenKernel, KernelReason, Report, Summary};
 pub use watch::{Progress, TracedMessage, Watch};
 
 use crate::host::network::{Device, DeviceError};
@@ -118,6 +118,9 @@ pub struct Run {
     /// The kernel that takes the place of `profile` if the program opens a socket of nfnetlink or a
     /// rule names a queue by its number. `None` if every program gets `profile`.
     numbered: Option<Profile>,
+    /// The reason for `profile` if every program gets it. `None` if the kernel depends on the socket
+    /// that the program opens.
+    kernel_reason: Option<KernelReason>,
     /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the queues
     /// that the program listens to. With at least one of the `rules`, the rules alone decide.
     queue_number: Option<u16>,
@@ -265,6 +268,7 @@ impl Run {
             quiet: false,
             profile: Profile::default(),
             numbered: Some(Profile::LINUX_6_18_X86_64),
+            kernel_reason: None,
             queue_number: None,
             rules: Vec::new(),
             patience: Duration::from_secs(10),
@@ -478,11 +482,15 @@ impl Run {
     /// launcher [`Launcher::Seccomp`].
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
-        Self {
-            profile,
-            numbered: None,
-            ..self
-        }
+        self.only(profile, KernelReason::Asked)
+    }
+
+    /// Sets the kernel for every program, and the reason for it.
+    fn only(mut self, profile: Profile, reason: KernelReason) -> Self {
+        self.profile = profile;
+        self.numbered = None;
+        self.kernel_reason = Some(reason);
+        self
     }
 
     /// Sets the kernel that is emulated for a program that opens a socket of `ip_queue`. Unlike
@@ -524,7 +532,7 @@ impl Run {
     /// run. A `Vec<PacketReport>` is a watch that keeps the reports on the records.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if let Some(numbered) = self.numbered.filter(|_| self.names_numbers()) {
-            return self.clone().profile(numbered).go_watched(watch);
+            return self.clone().only(numbered, KernelReason::Rule).go_watched(watch);
         }
         self.check_layout()?;
         let capture = Capture::open(&self.capture)?;

@@ -88,11 +88,11 @@ fn what_is_decided_does_not_depend_on_how_packets_are_fed(#[case] arguments: &[&
     }
 }
 
-/// Returns the expected fate and mark of a packet: as `mnl.c` decides, or accepted without a mark
-/// if the program does not see the packet.
-fn fate(number: u32, is_decided: bool) -> (String, Option<u32>) {
+/// Returns the expected fate and mark of a packet: as `mnl.c` decides, or passed for this reason if
+/// the program does not see the packet.
+fn fate(number: u32, is_decided: bool, reason: &str) -> (String, Option<u32>) {
     match number % 4 {
-        _ if !is_decided => accepted(None),
+        _ if !is_decided => (format!("passed: {reason}"), None),
         0 => dropped(),
         2 => accepted(Some(number)),
         _ => accepted(None),
@@ -113,7 +113,12 @@ fn rules_choose_the_packets_that_are_queued(#[case] rules: &[&str], #[case] is_d
     let name = rules.concat().replace(['/', ' '], "");
     let arguments: Vec<_> = rules.iter().flat_map(|rule| ["--rule", rule]).collect();
     let ran = run(&name, &all_packets(), &arguments, &[&program, "5"]);
-    let fates = (0..PACKETS).map(|number| fate(number, is_decided(number % 7)));
+    let reason = if name.contains("bypass") {
+        "no listener (--queue-bypass)"
+    } else {
+        "no rule queued it"
+    };
+    let fates = (0..PACKETS).map(|number| fate(number, is_decided(number % 7), reason));
     assert_eq!(ran.log, fates.collect::<Vec<_>>(), "{}", ran.errors);
     assert_eq!(ran.status, Some(0), "{}", ran.errors);
 }
@@ -139,7 +144,7 @@ fn a_rule_that_is_none_is_refused_before_anything_is_started(#[case] rule: &str,
 fn a_program_that_listens_to_another_queue_than_asked_for_is_told_of() {
     if let Some(program) = compiled("mnl") {
         let ran = run("deaf", &all_packets(), &["--queue-num", "9"], &[&program, "5"]);
-        let told = "nobody listened to any packet: the program does not listen to queue 9";
+        let told = "no packet reached the program: packets went to queue 9, and the program listened to queue 5\n";
         assert!(ran.errors.contains(told), "{}", ran.errors);
         assert_eq!(ran.status, Some(3), "{}", ran.errors);
     }

@@ -188,7 +188,10 @@ impl<'a> Rest<'a> {
         let fate = match (&packet.fate, &packet.record.packet) {
             (Some(Fate::Queued), _) => "still queued".into(),
             (Some(Fate::Dropped(reason)), _) => format!("dropped: {reason}").into(),
-            (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => "accepted".into(),
+            (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => match packet.unqueued {
+                Some(reason) => format!("passed: {reason}").into(),
+                None => "accepted".into(),
+            },
             (None, Err(reason)) => format!("not fed: {reason}").into(),
             (None, Ok(_)) => "not fed".into(),
         };

@@ -33,15 +33,15 @@ pub enum ProgramEnd {
 /// The outcome of a run. Variants are ordered from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Every packet that could be fed was fed and has a fate, and the program did not fail. Refused
-    /// messages, a program that had to be killed, and a capture that ends within a record count as
-    /// success, too.
+    /// Every packet that could be fed was fed and has a fate, at least one of them was queued to the
+    /// program, and the program did not fail. Refused messages, a program that had to be killed,
+    /// and a capture that ends within a record count as success, too.
     Success,
-    /// No packet could be fed, or all packets were dropped because nobody listened to their queues.
-    /// Nothing else went wrong.
+    /// No packet could be fed, or none was queued to the program: nobody listened to the packets'
+    /// queues, or no rule queued them. Nothing else went wrong.
     NothingTried,
-    /// The program failed, did not use a queue or did not decide on every packet, the caller
-    /// stopped the run, or the capture is damaged.
+    /// The program failed, did not use a queue, did not decide on every packet, or closed its queue
+    /// with packets that had no verdict; the caller stopped the run; or the capture is damaged.
     Failure,
 }
 
@@ -53,9 +53,8 @@ pub(super) struct Conduct {
     /// The queues that had a listener at some time: an owner or a peer, and a copy mode other than
     /// NONE.
     pub(super) has_listened: BTreeSet<QueueId>,
-    /// The queues to which packets were fed although they had no listener, while another queue had
-    /// one.
-    pub(super) deaf: BTreeSet<QueueId>,
+    /// The queues to which the rules sent packets that were fed, with or without a listener.
+    pub(super) used: BTreeSet<QueueId>,
     /// The kind of queues that the program used.
     pub(super) queues: Queues,
     /// With `ip_queue`, the number of messages that asked for a copy mode, without those that were
@@ -152,10 +151,20 @@ pub enum Finding {
     /// The whole capture was read, and none of its records was fed. The inner value is the number
     /// of records.
     NothingFed(u64),
-    /// Every packet that was fed was dropped because its queue had no listener at that time,
-    /// although the program listened to some queue at some time. The inner value is one of the
-    /// packets' queues, to which the program never listened; `None` if there is no such queue.
-    Nobody(Option<QueueId>),
+    /// Every packet that was fed was dropped or let through because its queue had no listener at
+    /// that time, or was let through because no rule queued it. At least one of them had a queue.
+    Nobody {
+        /// The queues to which the rules sent packets.
+        used: BTreeSet<QueueId>,
+        /// The queues to which the program listened at some time.
+        listened: BTreeSet<QueueId>,
+    },
+    /// No rule queued any packet, so all that were fed were let through. The inner value is their
+    /// number.
+    NoRule(u64),
+    /// Packets were dropped because their listener closed its socket or unbound its queue before it
+    /// gave a verdict on them. The inner value is their number.
+    ClosedUnjudged(u64),
     /// The capture ends within a record, or is damaged.
     Capture(CaptureEnd),
 }
@@ -168,7 +177,7 @@ impl Finding {
             Self::Killed | Self::Capture(CaptureEnd::Whole | CaptureEnd::WithinRecord) | Self::Refused(..) => {
                 Outcome::Success
             }
-            Self::NothingFed(_) | Self::Nobody(_) => Outcome::NothingTried,
+            Self::NothingFed(_) | Self::Nobody { .. } | Self::NoRule(_) => Outcome::NothingTried,
             _ => Outcome::Failure,
         }
     }
@@ -201,13 +210,23 @@ pub(super) fn findings(
     } else if program == ProgramEnd::Killed {
         findings.push(Finding::Killed);
     }
-    let listened = !conduct.has_listened.is_empty();
-    let lost = summary.dropped.get(&DropReason::NoListener).copied().unwrap_or(0);
+    let dropped = |reason| summary.dropped.get(&reason).copied().unwrap_or(0);
+    let unjudged = dropped(DropReason::PeerClosed);
+    if unjudged > 0 {
+        findings.push(Finding::ClosedUnjudged(unjudged));
+    }
+    let passed: u64 = summary.passed.values().sum();
     if is_complete && summary.fed() == 0 {
         findings.push(Finding::NothingFed(summary.records));
-    } else if is_complete && lost == summary.fed() && listened {
-        let deaf = conduct.deaf.difference(&conduct.has_listened).last();
-        findings.push(Finding::Nobody(deaf.copied()));
+    } else if is_complete && dropped(DropReason::NoListener) + passed == summary.fed() {
+        findings.push(if conduct.used.is_empty() {
+            Finding::NoRule(passed)
+        } else {
+            Finding::Nobody {
+                used: conduct.used.clone(),
+                listened: conduct.has_listened.clone(),
+            }
+        });
     }
     findings.extend(
         capture
@@ -219,8 +238,8 @@ pub(super) fn findings(
 }
 
 /// Returns the reason why packets were not fed or not decided on. `is_complete` is `true` if no
-/// packet was left. Returns `None` if there is no such reason, if the first refusal explains it, or
-/// if the only reason is that the program ended.
+/// packet was left. Returns `None` if there is no such reason, or if the only reason is that the
+/// program ended, by itself or after a refusal.
 fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) -> Option<Finding> {
     let waited = match over {
         Over::Patience(patience) => Some(patience),
@@ -229,14 +248,14 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
     if !conduct.has_opened {
         Some(Finding::NeverOpened)
     } else if conduct.modes == 0 {
-        // If a message was refused, that is the explanation.
+        // If a message was refused, that explains why the program ended.
         let never = match conduct.queues {
             Queues::Unbound => Finding::NeverBound,
             queues => Finding::NeverSetMode {
                 numbered: queues == Queues::Bound,
             },
         };
-        summary.first_refusal.is_none().then_some(never)
+        (summary.first_refusal.is_none() || waited.is_some()).then_some(never)
     } else if is_complete {
         None
     } else if summary.verdicts() == 0 && conduct.handed > 0 {
@@ -317,12 +336,51 @@ impl fmt::Display for Finding {
             Self::Killed => f.write_str("the program did not end on SIGTERM, and was killed"),
             Self::NothingFed(0) => f.write_str("nothing was fed: the capture has no packets"),
             Self::NothingFed(records) => write!(f, "nothing was fed: none of the capture's {records} packets could be"),
-            Self::Nobody(Some(queue)) => write!(
+            Self::Nobody { used, listened } if used.is_subset(listened) => write!(
                 f,
-                "nobody listened to any packet: the program does not listen to {queue}"
+                "no packet reached the program: packets went to {}, which it had closed",
+                Listed(used)
             ),
-            Self::Nobody(None) => f.write_str("nobody listened to any packet: the program had closed its queue"),
+            Self::Nobody { used, listened } => write!(
+                f,
+                "no packet reached the program: packets went to {}, and the program listened to {}",
+                Listed(used),
+                Listed(listened)
+            ),
+            Self::NoRule(count) => write!(
+                f,
+                "no packet reached the program: no rule queued any, so {} passed without it; check the conditions of --rule",
+                packets(*count)
+            ),
+            Self::ClosedUnjudged(count) => write!(
+                f,
+                "the program closed its queue before it gave a verdict on {} that it had; the kernel dropped them",
+                packets(*count)
+            ),
             Self::Capture(end) => end.fmt(f),
+        }
+    }
+}
+
+/// Queues, as text: at most four of them, and the number of the others.
+pub(super) struct Listed<'a>(pub(super) &'a BTreeSet<QueueId>);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 4;
+        if self.0.is_empty() {
+            return f.write_str("no queue");
+        }
+        for (number, queue) in self.0.iter().take(SHOWN).enumerate() {
+            f.write_str(if number == 0 { "" } else { ", " })?;
+            match queue {
+                QueueId::IpQueue(family) => write!(f, "the queue of {family}")?,
+                QueueId::Numbered(_) => queue.fmt(f)?,
+            }
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            others => write!(f, " and {others} more"),
         }
     }
 }

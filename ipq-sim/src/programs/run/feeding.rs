@@ -9,7 +9,7 @@
 
 use super::capture::{Capture, NotFed, Packet};
 use super::conclusion::{Conduct, Queues};
-use super::outcome::{Decided, Outcomes};
+use super::outcome::{Decided, Outcomes, Unqueued};
 use super::refusal::{Refusal, Request};
 use super::watch::{TracedMessage, Watch};
 use super::window::{Place, Window};
@@ -48,6 +48,9 @@ pub(super) struct Feeding<'a> {
     /// The numbers of the records whose packets were fed, and were unread when their listener
     /// closed. They are fed again, before the capture's next record.
     again: BTreeSet<u64>,
+    /// The queues to which packets were fed although they had no listener, while another queue had
+    /// one.
+    deaf: BTreeSet<QueueId>,
     /// The time at which the first packet was fed. `None` before.
     began: Option<Instant>,
     /// The time at which any packet last got a verdict or its fate or was queued again, or at which
@@ -99,6 +102,27 @@ struct Fed {
     unread: bool,
 }
 
+/// The way of the next record's packet, if it is fed now.
+#[derive(Clone, Copy, Debug, Default)]
+struct Way {
+    /// The queue to which the rules send the packet. `None` if no rule queues it, or if the record
+    /// has no packet.
+    queue: Option<QueueId>,
+    /// The socket that gets the packet's frame. `None` if no socket does.
+    listener: Option<SocketId>,
+}
+
+impl Way {
+    /// Returns the reason why the packet gets through, if it does so without a verdict.
+    const fn unqueued(self) -> Unqueued {
+        match (self.queue, self.listener) {
+            (None, _) => Unqueued::NoRule,
+            (Some(_), None) => Unqueued::Bypass,
+            (Some(_), Some(_)) => Unqueued::FailOpen,
+        }
+    }
+}
+
 /// The reason why no packet is fed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
@@ -128,6 +152,7 @@ impl<'a> Feeding<'a> {
             now: Instant::now(),
             lanes: HashMap::default(),
             again: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             began: None,
             last_event: Instant::now(),
             waiting_since: None,
@@ -188,8 +213,8 @@ impl<'a> Feeding<'a> {
         };
         self.now = Instant::now();
         for _ in 0..most {
-            match self.next_listener(kernel) {
-                Ok(listener) => self.feed_next(kernel, listener, watch)?,
+            match self.next_way(kernel) {
+                Ok(way) => self.feed_next(kernel, way, watch)?,
                 Err(hold) => return Ok(Some(hold)),
             }
         }
@@ -197,8 +222,8 @@ impl<'a> Feeding<'a> {
     }
 
     /// Feeds the next record's packet, and notes the events that follow. A record without a packet
-    /// is only counted. `listener` is the socket that gets the packet's frame, if any does.
-    fn feed_next(&mut self, kernel: &mut Kernel, listener: Option<SocketId>, watch: &mut dyn Watch) -> io::Result<()> {
+    /// is only counted.
+    fn feed_next(&mut self, kernel: &mut Kernel, way: Way, watch: &mut dyn Watch) -> io::Result<()> {
         self.waiting_since = None;
         let index = match self.again.pop_first() {
             Some(index) => index,
@@ -216,14 +241,14 @@ impl<'a> Feeding<'a> {
         };
         self.began.get_or_insert(self.now);
         let used = |kernel: &Kernel| {
-            let buffer = listener.and_then(|socket| kernel.receive_buffer(socket));
+            let buffer = way.listener.and_then(|socket| kernel.receive_buffer(socket));
             buffer.map_or(0, |buffer| buffer.used)
         };
         let before = used(kernel);
         match kernel.enter_at(entry, packet.data) {
             Ok(serial) => {
                 let weight = used(kernel).saturating_sub(before);
-                let place = listener.filter(|_| weight > 0).map(|socket| {
+                let place = way.listener.filter(|_| weight > 0).map(|socket| {
                     let window = &mut self.lanes.entry(socket).or_default().window;
                     (socket, window.push(serial, weight))
                 });
@@ -233,37 +258,45 @@ impl<'a> Feeding<'a> {
                     unread: false,
                 };
                 self.fed.insert(serial, fed);
-                self.outcomes.entered(index, serial, self.now);
+                self.outcomes.entered(index, serial, self.now, way.unqueued());
+                self.conduct.used.extend(way.queue);
             }
             Err(error) => self.outcomes.not_fed(index, NotFed::from(&error)),
         }
         self.note_events(kernel, watch)
     }
 
-    /// Returns the socket that will get the frame of the next record's packet. Returns `None` if no
-    /// socket will: the record has no packet, no rule queues it, or its queue has no listener.
-    /// Returns an error with the reason if the record may not be fed now.
-    fn next_listener(&mut self, kernel: &Kernel) -> Result<Option<SocketId>, Hold> {
+    /// Returns the way of the next record's packet. Returns an error with the reason if the record
+    /// may not be fed now.
+    fn next_way(&mut self, kernel: &Kernel) -> Result<Way, Hold> {
         let packet = match self.again.first() {
             Some(index) => self.outcomes.fed_packet(*index),
             None => self.capture.peek().ok_or(Hold::NoRecord)?.packet.as_ref().ok().cloned(),
         };
         // A record without a packet may be counted at any time.
         let Some(Packet { data, .. }) = packet else {
-            return Ok(None);
+            return Ok(Way::default());
         };
         let Some(queue) = kernel.destination(self.run.entry(), &data) else {
             // No rule queues the packet. It enters once a program has waited for packets.
-            return self.has_any_begun(kernel).map(|()| None);
+            return self.has_any_begun(kernel).map(|()| Way::default());
+        };
+        let way = |listener| Way {
+            queue: Some(queue),
+            listener,
         };
         let Some(socket) = kernel.listener(queue) else {
             // A queue may have a listener that is gone, which the kernel notices when this packet
             // enters.
             let may_enter = kernel.is_listened_to(queue) || self.is_deaf(kernel, queue);
-            return if may_enter { Ok(None) } else { Err(Hold::NoListener) };
+            return if may_enter {
+                Ok(way(None))
+            } else {
+                Err(Hold::NoListener)
+            };
         };
         self.hold(kernel, queue, socket, data.len())
-            .map_or(Ok(Some(socket)), Err)
+            .map_or_else(|| Ok(way(Some(socket))), Err)
     }
 
     /// Checks that any program has waited for its first packet, or that some queue has a listener
@@ -318,9 +351,9 @@ impl<'a> Feeding<'a> {
     fn is_deaf(&mut self, kernel: &Kernel, queue: QueueId) -> bool {
         let listens = kernel.listened_queues().next().is_some();
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let is_deaf = listens && (self.conduct.deaf.contains(&queue) || since.elapsed() > OTHER_QUEUE);
+        let is_deaf = listens && (self.deaf.contains(&queue) || since.elapsed() > OTHER_QUEUE);
         if is_deaf {
-            self.conduct.deaf.insert(queue);
+            self.deaf.insert(queue);
         }
         is_deaf
     }

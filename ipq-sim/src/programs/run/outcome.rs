@@ -15,6 +15,7 @@ use crate::programs::server::RawPacket;
 use foldhash::fast::FixedState;
 use ipq_core::{PacketId, Verdict};
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,31 @@ pub struct PacketReport {
     pub refusals: Vec<Refusal>,
     /// The packet's fate. `None` if the record has no packet, or if its packet was not fed.
     pub fate: Option<Fate>,
+    /// The reason why the packet got through without the program. `None` if it got through by a
+    /// verdict, or did not get through.
+    pub unqueued: Option<Unqueued>,
+}
+
+/// The reason why a packet got through without having been queued. Its text ends a sentence that
+/// begins with "passed".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unqueued {
+    /// No rule sent the packet to a queue.
+    NoRule,
+    /// The packet's queue had no listener, and its rule has `--queue-bypass`.
+    Bypass,
+    /// The packet's queue was full, and the program had set the queue's flag to accept packets then.
+    FailOpen,
+}
+
+impl fmt::Display for Unqueued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRule => "no rule queued it",
+            Self::Bypass => "no listener (--queue-bypass)",
+            Self::FailOpen => "queue full (fail open)",
+        })
+    }
 }
 
 /// A verdict on a packet, which the kernel accepted.
@@ -87,6 +113,14 @@ impl PacketReport {
         fed + self.delivered().map(<[u8]>::len).sum::<usize>()
     }
 
+    /// Notes the packet's fate. `unqueued` is the reason why the packet got through, if it did so
+    /// without a verdict.
+    fn end(&mut self, fate: Fate, unqueued: Unqueued) {
+        let got_through = matches!(fate, Fate::DeliveredHere(_) | Fate::Sent { .. });
+        self.unqueued = (got_through && self.verdicts.is_empty()).then_some(unqueued);
+        self.fate = Some(fate);
+    }
+
     fn has_outcome(&self) -> bool {
         self.fate.is_some() || self.record.packet.is_err()
     }
@@ -100,10 +134,12 @@ pub(super) struct Decided {
     pub(super) mark: Option<u32>,
 }
 
-/// A packet that was fed and has no fate yet: its record's number, and when it entered.
+/// A packet that was fed and has no fate yet: its record's number, when it entered, and why it got
+/// through if it does so without a verdict.
 struct Undecided {
     index: u64,
     entered: Instant,
+    unqueued: Unqueued,
 }
 
 /// The outcomes of the packets so far, and the reports that are held back.
@@ -150,14 +186,21 @@ impl Outcomes {
             verdicts: Vec::new(),
             refusals: Vec::new(),
             fate: None,
+            unqueued: None,
         });
         index
     }
 
     /// Notes that the packet of the record `index` was fed at the time `entered`, and got the
-    /// number `serial`.
-    pub(super) fn entered(&mut self, index: u64, serial: PacketSerial, entered: Instant) {
-        self.undecided.insert(serial, Undecided { index, entered });
+    /// number `serial`. `unqueued` is the reason why it gets through, if it does so without a
+    /// verdict.
+    pub(super) fn entered(&mut self, index: u64, serial: PacketSerial, entered: Instant, unqueued: Unqueued) {
+        let undecided = Undecided {
+            index,
+            entered,
+            unqueued,
+        };
+        self.undecided.insert(serial, undecided);
     }
 
     /// Notes that the packet of the record `index` could not be fed, for this reason. Reports
@@ -172,7 +215,7 @@ impl Outcomes {
     /// Notes a verdict that the kernel accepted in the report on its packet. Does nothing if the
     /// packet has its fate already.
     pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, decided: Decided, now: Instant) {
-        let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
+        let Some(Undecided { index, entered, .. }) = self.undecided.get(&serial) else {
             return;
         };
         let (index, after) = (*index, now.saturating_duration_since(*entered));
@@ -242,15 +285,15 @@ impl Outcomes {
     /// Notes a packet's fate. Reports to `watch` all records that can be reported now. Does nothing
     /// if the packet has its fate already.
     pub(super) fn left(&mut self, serial: PacketSerial, fate: Fate, watch: &mut dyn Watch) -> io::Result<()> {
-        let Some(Undecided { index, .. }) = self.undecided.remove(&serial) else {
+        let Some(Undecided { index, unqueued, .. }) = self.undecided.remove(&serial) else {
             return Ok(());
         };
         if let Some(mut packet) = self.late.remove(&index) {
-            packet.fate = Some(fate);
+            packet.end(fate, unqueued);
             return self.tell(packet, watch);
         }
         if let Some(packet) = self.packet(index) {
-            packet.fate = Some(fate);
+            packet.end(fate, unqueued);
             let bytes = packet.bytes();
             self.held += 1;
             self.held_bytes += bytes;

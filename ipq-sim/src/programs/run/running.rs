@@ -5,7 +5,7 @@ use super::capture::Capture;
 use super::conclusion::{self, Over, ProgramEnd, Queues};
 use super::feeding::{Feeding, Hold, LastTurn, Turn};
 use super::program::Program;
-use super::summary::{ChosenKernel, Report};
+use super::summary::{ChosenKernel, KernelReason, Report};
 use super::watch::{Progress, Watch};
 use super::{DEVICES, Rate, Run, RunError};
 use crate::kernel::Kernel;
@@ -263,10 +263,16 @@ impl<'a> Running<'a> {
         };
         turn.0.result.map_err(RunError::Watch)?;
         self.feeding.end(watch).map_err(RunError::Watch)?;
-        let kernel = self.feeding.is_chosen().then(|| ChosenKernel {
+        let kernel = ChosenKernel {
             profile: self.kernel.profile().name,
+            reason: match self.run.kernel_reason {
+                None if self.feeding.is_chosen() => KernelReason::Nfnetlink,
+                None => KernelReason::NoNfnetlink,
+                Some(reason) => reason,
+            },
+            used: self.feeding.conduct.used.clone(),
             queues: self.feeding.followed(),
-        });
+        };
         let capture_end = self.feeding.capture.end().cloned();
         let mut summary = self.feeding.outcomes.summary;
         summary.is_read_in_part = capture_end.is_none();

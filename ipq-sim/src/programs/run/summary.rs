@@ -1,14 +1,15 @@
 //! The report on a run: its findings, and the run in numbers.
 
 use super::capture::NotFed;
-use super::conclusion::{Finding, Outcome, ProgramEnd};
-use super::outcome::PacketReport;
+use super::conclusion::{Finding, Listed, Outcome, ProgramEnd};
+use super::outcome::{PacketReport, Unqueued};
 use super::own::OwnPacket;
 use super::refusal::Refusal;
 use crate::books::{DropReason, Fate};
 use crate::programs::server::Remarks;
+use crate::queue::QueueId;
 use hdrhistogram::Histogram;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -17,9 +18,8 @@ use std::time::Duration;
 pub struct Report {
     /// The run in numbers.
     pub summary: Summary,
-    /// The kernel for nfnetlink, if the run switched to it because the program opened a socket of
-    /// nfnetlink. `None` if the run stayed at the kernel with which it began.
-    pub kernel: Option<ChosenKernel>,
+    /// The kernel that was emulated at the end, and the queues that packets went to.
+    pub kernel: ChosenKernel,
     /// What went wrong in the run or is worth knowing about it, each cause before its effects.
     /// Empty if all went well.
     pub findings: Vec<Finding>,
@@ -39,11 +39,39 @@ impl Report {
     }
 }
 
-/// A kernel that was chosen because the program opened a socket of nfnetlink. Its text is one line.
+/// The reason for which a kernel was emulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelReason {
+    /// The run asked for this kernel.
+    Asked,
+    /// A rule of the run names a queue by its number.
+    Rule,
+    /// The program opened a socket of nfnetlink.
+    Nfnetlink,
+    /// The program opened no socket of nfnetlink.
+    NoNfnetlink,
+}
+
+impl fmt::Display for KernelReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "as was asked for",
+            Self::Rule => "since a rule names a queue by its number (--kernel names another)",
+            Self::Nfnetlink => "since the program opened an nfnetlink socket (--kernel names another)",
+            Self::NoNfnetlink => "since the program opened no nfnetlink socket (--kernel names another)",
+        })
+    }
+}
+
+/// The kernel that was emulated, and the queues that packets went to. Its text is one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenKernel {
     /// The name of the kernel's profile.
     pub profile: &'static str,
+    /// The reason for which this kernel was emulated.
+    pub reason: KernelReason,
+    /// The queues to which packets that were fed went, whether anybody listened to them or not.
+    pub used: BTreeSet<QueueId>,
     /// The numbers of the first and the last queue that packets were sent to at the end, if the run
     /// followed the queues that the program listened to. `None` if the run had a queue number or
     /// rules of its own, or if the program listened to no queue.
@@ -52,24 +80,20 @@ pub struct ChosenKernel {
 
 impl fmt::Display for ChosenKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}, since the program opened an nfnetlink socket (--kernel names another)",
-            self.profile
-        )?;
+        write!(f, "{}, {}", self.profile, self.reason)?;
         match self.queues {
             Some((first, last)) if first == last => write!(f, "; packets went to queue {first}, which it listened to"),
             Some((first, last)) => write!(
                 f,
                 "; packets went to the queues {first} to {last}, which it listened to"
             ),
-            None => Ok(()),
+            None => write!(f, "; packets went to {}", Listed(&self.used)),
         }
     }
 }
 
-/// A run in numbers. The sum of all `not_fed`, `accepted`, all `dropped` and `still_queued` is
-/// `records`.
+/// A run in numbers. The sum of all `not_fed`, `accepted`, all `passed`, all `dropped` and
+/// `still_queued` is `records`.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// The number of records of the capture that were read: fed or not fed for a reason.
@@ -79,8 +103,10 @@ pub struct Summary {
     pub is_read_in_part: bool,
     /// The number of records that were not fed, by reason.
     pub not_fed: BTreeMap<NotFed, u64>,
-    /// The number of packets that got through: delivered here or sent on.
+    /// The number of packets that got through by a verdict: delivered here or sent on.
     pub accepted: u64,
+    /// The number of packets that got through without having been queued, by reason.
+    pub passed: BTreeMap<Unqueued, u64>,
     /// The number of packets that a verdict replaced, whatever their fate.
     pub replaced: u64,
     /// The number of packets that were dropped, by reason.
@@ -110,7 +136,10 @@ impl Summary {
         match (&packet.fate, &packet.record.packet) {
             (Some(Fate::Queued), _) => self.still_queued += 1,
             (Some(Fate::Dropped(reason)), _) => *self.dropped.entry(*reason).or_default() += 1,
-            (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => self.accepted += 1,
+            (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => match packet.unqueued {
+                Some(reason) => *self.passed.entry(reason).or_default() += 1,
+                None => self.accepted += 1,
+            },
             (None, Err(reason)) => *self.not_fed.entry(*reason).or_default() += 1,
             (None, Ok(_)) => {}
         }
@@ -133,11 +162,12 @@ impl Summary {
         self.own + self.own_not_ip
     }
 
-    /// Returns the number of packets that were fed: the sum of `accepted`, all `dropped` and
-    /// `still_queued`.
+    /// Returns the number of packets that were fed: the sum of `accepted`, all `passed`, all
+    /// `dropped` and `still_queued`.
     #[must_use]
     pub fn fed(&self) -> u64 {
-        self.accepted + self.still_queued + self.dropped.values().sum::<u64>()
+        let passed: u64 = self.passed.values().sum();
+        self.accepted + passed + self.still_queued + self.dropped.values().sum::<u64>()
     }
 
     /// Returns the number of packets that had no fate when the run ended: those still in a queue,
@@ -175,6 +205,9 @@ impl fmt::Display for Summary {
             line(&format_args!("not fed: {reason}"), *count)?;
         }
         line(&"accepted", self.accepted)?;
+        for (reason, count) in &self.passed {
+            line(&format_args!("passed: {reason}"), *count)?;
+        }
         for (reason, count) in &self.dropped {
             line(&format_args!("dropped: {reason}"), *count)?;
         }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::programs::run::NotFed;
-use crate::programs::run::Request;
+use crate::programs::run::{Request, Unqueued};
 use ipq_core::wire::MessageType;
 use ipq_core::{Errno, Family};
 use pretty_assertions::assert_eq;
@@ -159,7 +159,7 @@ fn packets_that_went_to_nobody_are_no_success() {
     summary.dropped.insert(DropReason::NoListener, 3);
     let conduct = Conduct {
         has_listened: BTreeSet::from([QueueId::IpQueue(Family::Ipv6)]),
-        deaf: BTreeSet::from([QueueId::IpQueue(Family::Ipv4)]),
+        used: BTreeSet::from([QueueId::IpQueue(Family::Ipv4)]),
         modes: 1,
         ..opener()
     };
@@ -170,8 +170,76 @@ fn packets_that_went_to_nobody_are_no_success() {
         on_term(TERMINATED),
         Some(&CaptureEnd::Whole),
     );
-    assert_eq!(found, [Finding::Nobody(Some(QueueId::IpQueue(Family::Ipv4)))]);
+    let sentence = "no packet reached the program: packets went to the queue of IPv4, and the program listened to the queue of IPv6";
+    assert_eq!(found[0].to_string(), sentence);
+    assert_eq!((found.len(), found[0].outcome()), (1, Outcome::NothingTried));
+}
+
+/// Returns the findings about a run with nfnetlink's queues, of which the program listened to 0 and
+/// rules used those in `used`.
+fn ruled(summary: &Summary, used: &[u16]) -> Vec<Finding> {
+    let numbered = |numbers: &[u16]| numbers.iter().copied().map(QueueId::Numbered).collect();
+    let conduct = Conduct {
+        has_listened: numbered(&[0]),
+        used: numbered(used),
+        modes: 1,
+        queues: Queues::Bound,
+        ..opener()
+    };
+    findings(
+        summary,
+        &conduct,
+        Over::Done,
+        on_term(TERMINATED),
+        Some(&CaptureEnd::Whole),
+    )
+}
+
+#[rstest]
+#[case::another_queue(
+    40, Unqueued::NoRule, 20, &[3],
+    "no packet reached the program: packets went to queue 3, and the program listened to queue 0"
+)]
+#[case::bypassed(
+    0, Unqueued::Bypass, 20, &[1, 2, 3, 4, 5, 6],
+    "no packet reached the program: packets went to queue 1, queue 2, queue 3, queue 4 and 2 more, and the program listened to queue 0"
+)]
+#[case::closed(
+    40, Unqueued::NoRule, 20, &[0], "no packet reached the program: packets went to queue 0, which it had closed"
+)]
+#[case::no_rule(
+    0, Unqueued::NoRule, 20, &[],
+    "no packet reached the program: no rule queued any, so 20 packets passed without it; check the conditions of --rule"
+)]
+fn a_run_in_which_no_packet_reached_the_program_is_no_success(
+    #[case] lost: u64,
+    #[case] why: Unqueued,
+    #[case] passed: u64,
+    #[case] used: &[u16],
+    #[case] sentence: &str,
+) {
+    let mut summary = summary(0, 0, 0);
+    summary.passed.insert(why, passed);
+    summary.dropped.insert(DropReason::NoListener, lost);
+    let found = ruled(&summary, used);
+    assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [sentence]);
     assert_eq!(found[0].outcome(), Outcome::NothingTried);
+    // A single packet that reached the program is enough.
+    summary.accepted = 1;
+    assert_eq!(ruled(&summary, used), []);
+}
+
+#[test]
+fn packets_that_a_listener_left_without_a_verdict_are_a_failure() {
+    let mut summary = summary(33, 0, 0);
+    summary.dropped.insert(DropReason::PeerClosed, 7);
+    let found = ruled(&summary, &[0]);
+    assert_eq!(found, [Finding::ClosedUnjudged(7)]);
+    assert_eq!(found[0].outcome(), Outcome::Failure);
+    assert_eq!(
+        found[0].to_string(),
+        "the program closed its queue before it gave a verdict on 7 packets that it had; the kernel dropped them"
+    );
 }
 
 #[test]
@@ -194,6 +262,17 @@ fn a_refused_mode_is_the_cause_and_one_refused_verdict_is_no_failure() {
         Some(&CaptureEnd::Whole),
     );
     assert_eq!(found, [Finding::Refused(1, refusal), Finding::EndedEarly(exit(1))]);
+    // A program that does not mind the refusal, and waits for packets that never come.
+    let found = findings(
+        &refused(summary(0, 0, 5)),
+        &opener(),
+        PATIENCE,
+        on_term(TERMINATED),
+        Some(&CaptureEnd::Whole),
+    );
+    let never = Finding::NeverSetMode { numbered: false };
+    assert_eq!(found, [never, Finding::Refused(1, refusal)]);
+    assert_eq!(found[0].outcome(), Outcome::Failure);
     let found = findings(
         &refused(summary(5, 0, 0)),
         &listener(5, 0),

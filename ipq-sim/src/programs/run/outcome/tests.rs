@@ -47,11 +47,18 @@ impl Lab {
         };
         let serial = self.kernel.enter_at(entrance, packet).unwrap();
         let index = self.outcomes.add(record(Ok(length)));
-        self.outcomes.entered(index, serial, Instant::now());
+        self.outcomes.entered(index, serial, Instant::now(), Unqueued::NoRule);
         serial
     }
 
+    /// Gives the packet an ACCEPT, by which it gets through.
     fn leave(&mut self, serial: PacketSerial) {
+        let decided = Decided {
+            verdict: Verdict::Accept,
+            replaced: false,
+            mark: None,
+        };
+        self.outcomes.verdict(serial, PacketId(1), decided, Instant::now());
         let fate = Fate::DeliveredHere(Bytes::new());
         self.outcomes.left(serial, fate, &mut self.told).unwrap();
     }
@@ -74,6 +81,20 @@ fn packets_are_told_of_in_the_captures_order_whenever_they_leave() {
     lab.leave(fourth);
     assert_eq!(lab.told(), [0, 1, 2, 3]);
     assert_eq!((lab.outcomes.records(), lab.outcomes.undecided()), (4, 0));
+}
+
+#[test]
+fn a_packet_that_gets_through_without_a_verdict_is_not_accepted() {
+    let mut lab = Lab::new();
+    let [judged, passed] = [0; 2].map(|_| lab.feed(20));
+    lab.leave(judged);
+    let fate = Fate::DeliveredHere(Bytes::new());
+    lab.outcomes.left(passed, fate, &mut lab.told).unwrap();
+    let unqueued: Vec<_> = lab.told.iter().map(|packet| packet.unqueued).collect();
+    assert_eq!(unqueued, [None, Some(Unqueued::NoRule)]);
+    let summary = &lab.outcomes.summary;
+    assert_eq!((summary.accepted, summary.passed[&Unqueued::NoRule]), (1, 1));
+    assert_eq!((summary.fed(), summary.records), (2, 2));
 }
 
 #[test]
