@@ -5,6 +5,7 @@ mod output;
 mod serve;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
@@ -65,10 +66,20 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Action {
     /// Run a program on the packets of a capture, and print what became of them.
-    #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
+    ///
+    /// When every packet has its fate, or nothing has happened for --patience, SIGTERM is sent to
+    /// all processes of the program, and SIGKILL three seconds later to those that are left.
+    #[command(
+        override_usage = "ipq-sim run [OPTIONS] --pcap <IN.pcap> -- <PROGRAM>...",
+        after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}")
+    )]
     Run(RunArguments),
     /// Serve an emulated kernel to programs that are started elsewhere, with
     /// `IPQ_TRANSPORT=unix:PATH`.
+    ///
+    /// Only programs of `ip_queue` that have this project's libipq or ipq-core, or the object of
+    /// ipq-preload loaded into them, know that variable. Any other program ignores it and asks this
+    /// machine's kernel for a queue, as every NFQUEUE program does: use `ipq-sim run` for those.
     #[command(after_help = EXIT_STATUS)]
     Serve(serve::ServeArguments),
     /// Write the manual pages, for section 1.
@@ -158,11 +169,13 @@ impl KernelName {
 struct FeedArguments {
     #[command(flatten)]
     output: OutputArguments,
-    /// The number of packets to feed a second, or `max` [default: as many as there is room for].
+    /// The number of packets to feed a second, or `max` [default: as many as there is room for]. A
+    /// packet that comes when the queue or the receive buffer is full is dropped, as on a kernel.
     #[arg(long, value_name = "PPS|max", value_parser = rate, requires = "pcap")]
     rate: Option<Rate>,
     /// The number of packets that may wait for the program to read them [default: as many as there
-    /// is room for].
+    /// is room for]. It does not go with --rate, which feeds packets whether the program reads them or
+    /// not.
     #[arg(long, value_name = "N", requires = "pcap", conflicts_with = "rate")]
     in_flight: Option<NonZeroUsize>,
     /// Feed as soon as the program listens, not only when it waits for packets.
@@ -173,7 +186,7 @@ struct FeedArguments {
     /// the program (EPERM).
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, default_missing_value = "always", requires = "pcap")]
     drop_net_admin: Option<Drop>,
-    /// The number of seconds without any event after which the run ends.
+    /// The number of seconds without any event after which the run and the program are ended.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "pcap")]
     patience: u64,
 }
@@ -192,18 +205,22 @@ struct RunArguments {
     #[arg(long, value_name = "OBJECT", value_parser = readable_file)]
     preload: Option<PathBuf>,
     /// The means by which the program gets its emulated sockets [default: seccomp, where the
-    /// system has it].
+    /// system has it]. Only seccomp serves programs of `nfnetlink_queue` (NFQUEUE): preload and
+    /// transport serve `ip_queue` alone.
     #[arg(long, value_name = "MEANS", value_parser = launcher())]
     launcher: Option<Launcher>,
     /// The number of the nfnetlink queue that packets are put in [default: the one that the program
-    /// listens to, or all of them if their numbers follow one another].
+    /// listens to, or all of them if their numbers follow one another]. A queue that the program
+    /// binds later gets none of the packets that were fed before, which may be all of them.
     #[arg(long, value_name = "N", conflicts_with = "rules")]
     queue_num: Option<u16>,
     /// A rule for the packets, in the syntax of iptables: '-p udp --dport 53 -j NFQUEUE --queue-num 2
-    /// --queue-bypass' [default: every packet is queued]. A rule may have -4, -6, -t, -p, -s, -d, -i,
-    /// -o, --sport, --dport, -m multiport with --sports and --dports, -m mark with --mark, `!`, and
-    /// the targets NFQUEUE, QUEUE and MARK. The option can be given several times. A packet that no
-    /// rule queues is let through. Packets come by eth0 and leave by eth1.
+    /// --queue-bypass' [default: every packet is queued]. A rule may have -A with the name of --hook,
+    /// -4, -6, -t, -p, -s, -d, -i, -o, --sport, --dport, -m multiport with --sports and --dports, -m
+    /// mark with --mark, `!`, and the targets NFQUEUE with --queue-num, --queue-balance,
+    /// --queue-cpu-fanout and --queue-bypass, QUEUE, and MARK with --set-mark. The option can be given
+    /// several times. A packet that no rule queues passes, and is not counted as accepted. Packets
+    /// come by eth0 and leave by eth1.
     #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
     rules: Vec<String>,
     /// Give the program emulated raw sockets and packet sockets. What it sends by them is in OUT and
@@ -310,7 +327,7 @@ fn tell(text: fmt::Arguments<'_>) {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let result = match CommandLine::parse().action {
+    let result = match command_line().action {
         Action::Run(arguments) => run(&arguments),
         Action::Serve(arguments) => serve::serve(&arguments),
         Action::Manual(arguments) => documentation::write_manual(&arguments),
@@ -319,6 +336,21 @@ pub(crate) fn main() -> ExitCode {
     result.unwrap_or_else(|error| {
         tell(format_args!("ipq-sim: {error}\n"));
         ExitCode::from(2)
+    })
+}
+
+/// Returns the parsed command line. If it is wrong, prints why and ends the process with status 2.
+fn command_line() -> CommandLine {
+    CommandLine::try_parse().unwrap_or_else(|error| {
+        let is_run = std::env::args_os().nth(1).is_some_and(|action| action == "run");
+        let has_separator = std::env::args_os().any(|word| word == "--");
+        if error.kind() == ErrorKind::UnknownArgument && is_run && !has_separator {
+            tell(format_args!(
+                "{error}\nput -- before the program, as in: ipq-sim run --pcap in.pcap -- ./filter\n"
+            ));
+            std::process::exit(2);
+        }
+        error.exit()
     })
 }
 

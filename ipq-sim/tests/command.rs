@@ -77,7 +77,7 @@ fn an_empty_capture_lets_the_program_run_and_leaves_a_summary_and_files() {
              0  replaced
              0  messages refused
              0  overruns told (ENOBUFS)
-    the program never opened a queue: is it written for ip_queue or nfnetlink_queue, and was it told to begin? (--launcher says how it gets its sockets)
+    the program never opened a queue in 1s: is it written for ip_queue or nfnetlink_queue, and was it told to begin? (--launcher says how it gets its sockets)
     nothing was fed: the capture has no packets
     ");
     assert_eq!(output.status.code(), Some(1));
@@ -154,6 +154,14 @@ fn what_can_not_be_done_is_exit_code_2_with_its_reason() {
         (
             &["run", "--pcap", &capture],
             "required arguments were not provided:\n  <PROGRAM>...",
+        ),
+        (
+            &["run", "--pcap", &capture, "./filter", "-v"],
+            "Usage: ipq-sim run [OPTIONS] --pcap <IN.pcap> -- <PROGRAM>...",
+        ),
+        (
+            &["run", "--pcap", &capture, "./filter", "-v"],
+            "put -- before the program, as in: ipq-sim run --pcap in.pcap -- ./filter\n",
         ),
         (
             &["serve", "--socket", "unused.socket", "--out", "out.pcap"],
@@ -338,6 +346,11 @@ fn manual_pages_name_every_option_and_completions_are_a_script() {
     let written = ipq_sim(&["manual", directory.to_str().unwrap()]);
     assert!(written.status.success(), "{written:?}");
     let page = std::fs::read_to_string(directory.join("ipq-sim-run.1")).unwrap();
+    let synopsis = page.split(".SH DESCRIPTION").next().unwrap_or_default();
+    assert!(
+        synopsis.contains("\\-\\-pcap <IN.pcap> \\-\\- <PROGRAM>..."),
+        "{synopsis}"
+    );
     for option in ["pcap", "library", "patience"] {
         assert!(page.contains(&format!("\\-\\-{option}")), "{option}: {page}");
     }
@@ -378,4 +391,16 @@ fn an_output_that_nobody_reads_ends_nothing_early() {
     let expected = ipq_sim(&run).status.code();
     assert_eq!(status_unread(&run, true), expected);
     assert_eq!(status_unread(&["completions", "bash"], false), Some(2));
+}
+
+#[test]
+fn the_readme_and_the_help_say_the_same_about_the_exit_status() {
+    let readme = include_str!("../README.md");
+    let (_, block) = readme.split_once("```text\nExit status:").unwrap();
+    let block = block.split("```").next().unwrap();
+    for action in ["run", "serve"] {
+        let help = ipq_sim(&[action, "--help"]);
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(help.ends_with(&format!("Exit status:{block}")), "{help}");
+    }
 }

@@ -330,11 +330,11 @@ fn a_program_that_fails_at_its_last_packet_is_told_each_time(#[case] how: &str) 
     let program = compiled(&source("fails_last.c"), &[]);
     for _ in 0..10 {
         let output = run(&["--pcap", &input], &program).args(["5", how]).output().unwrap();
-        assert!(errors(&output).ends_with(expected), "{}", errors(&output));
+        assert!(errors(&output).contains(expected), "{}", errors(&output));
         assert_eq!(output.status.code(), Some(1));
     }
     let longest = u64::MAX.to_string();
     let mut patient = run(&["--pcap", &input, "--patience", &longest], &program);
     let output = patient.args(["5", how]).output().unwrap();
-    assert!(errors(&output).ends_with(expected), "{}", errors(&output));
+    assert!(errors(&output).contains(expected), "{}", errors(&output));
 }

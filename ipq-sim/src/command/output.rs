@@ -34,7 +34,8 @@ pub(super) struct OutputArguments {
     /// other name, and `-` for standard output, gets a pcap of the packets that got through.
     #[arg(long, value_name = "OUT", requires = "pcap")]
     out: Option<PathBuf>,
-    /// The file for what became of each packet, a JSON object a line.
+    /// The file for what became of each packet, a JSON object a line. ipq-sim/docs/log.md in the
+    /// repository has a table of its keys.
     #[arg(long, value_name = "LOG.jsonl", requires = "pcap")]
     log: Option<PathBuf>,
     /// The file for every netlink message, as a capture that Wireshark and tshark open.

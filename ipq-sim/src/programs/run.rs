@@ -321,6 +321,15 @@ impl Run {
         launcher::choose(self)
     }
 
+    /// Returns `true` if only programs of `ip_queue` can get emulated sockets in this run: it starts
+    /// no program, or has another launcher than [`Launcher::Seccomp`].
+    fn serves_ip_queue_alone(&self) -> bool {
+        match &self.client {
+            Client::Anybody(_) => true,
+            Client::Program(_) => self.choice().is_ok_and(|choice| choice.launcher != Launcher::Seccomp),
+        }
+    }
+
     /// Returns `true` if the program is linked statically as a whole, so that nothing can be loaded
     /// into it. Returns `false` if its file can't be read or is no ELF file, such as a script, and
     /// for a run that starts no program.
@@ -482,12 +491,12 @@ impl Run {
     /// launcher [`Launcher::Seccomp`].
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
-        self.only(profile, KernelReason::Asked)
+        self.only(&profile, KernelReason::Asked)
     }
 
     /// Sets the kernel for every program, and the reason for it.
-    fn only(mut self, profile: Profile, reason: KernelReason) -> Self {
-        self.profile = profile;
+    fn only(mut self, profile: &Profile, reason: KernelReason) -> Self {
+        self.profile = *profile;
         self.numbered = None;
         self.kernel_reason = Some(reason);
         self
@@ -532,7 +541,7 @@ impl Run {
     /// run. A `Vec<PacketReport>` is a watch that keeps the reports on the records.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if let Some(numbered) = self.numbered.filter(|_| self.names_numbers()) {
-            return self.clone().only(numbered, KernelReason::Rule).go_watched(watch);
+            return self.clone().only(&numbered, KernelReason::Rule).go_watched(watch);
         }
         self.check_layout()?;
         let capture = Capture::open(&self.capture)?;

@@ -38,20 +38,27 @@ impl Log {
     /// Writes a line with a number of this kind, a time, and the rest.
     fn write(&mut self, kind: &str, number: u64, time: CaptureTime, rest: &impl Serialize) -> io::Result<()> {
         let line = &mut self.line;
-        line.clear();
-        // Written by hand: the time can have more digits than a number of the serializer holds.
-        write!(line, r#"{{"{kind}":{number},"time":{time}"#)?;
-        let start = line.len();
-        serde_json::to_writer(&mut *line, rest)?;
-        // The rest is a JSON object of its own. Its opening brace becomes a comma.
-        line[start] = b',';
-        line.push(b'\n');
+        fill(line, kind, number, time, rest)?;
         self.destination.write(|_| Ok(()), |file| file.write_all(line))
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.destination.flush(|_| Ok(()))
     }
+}
+
+/// Replaces the content of `line` by a line of the log: a number of this kind, a time, and the
+/// rest.
+fn fill(line: &mut Vec<u8>, kind: &str, number: u64, time: CaptureTime, rest: &impl Serialize) -> io::Result<()> {
+    line.clear();
+    // Written by hand: the time can have more digits than a number of the serializer holds.
+    write!(line, r#"{{"{kind}":{number},"time":{time}"#)?;
+    let start = line.len();
+    serde_json::to_writer(&mut *line, rest)?;
+    // The rest is a JSON object of its own. Its opening brace becomes a comma.
+    line[start] = b',';
+    line.push(b'\n');
+    Ok(())
 }
 
 /// The fields of a line of the log that follow the packet's number and time. The addresses, the
@@ -237,3 +244,6 @@ impl Addresses {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,9 @@ pub enum RuleTextError {
     /// This word stands where an option must, and is none.
     #[error("a rule has no {0} here: it may have {OPTIONS}")]
     Option(String),
+    /// This word is the command that a pasted rule begins with, such as `iptables`.
+    #[error("leave {0} out: a rule begins with its options, as in '-p udp --dport 53 -j NFQUEUE --queue-num 2'")]
+    Command(String),
     /// This option comes twice, or after another that it excludes, as `--sports` after `--sport`.
     #[error("{0} comes twice")]
     Twice(String),
@@ -116,28 +119,61 @@ impl Rule {
     ///
     /// The text may have `-4`, `-6`, `-t`, `-A` with the hook's name, `-p`, `-s`, `-d`, `-i`, `-o`,
     /// the matches tcp, udp, udplite, multiport and mark, and the targets NFQUEUE, QUEUE and MARK.
-    /// A `!` before a condition inverts it, but not before `-p`. NFQUEUE without a number is queue
-    /// 0.
+    /// A long option and its value may be one word, as `--dport=53`. A `!` before a condition
+    /// inverts it, but not before `-p`. NFQUEUE without a number is queue 0.
     pub fn parse(chain: Hook, text: &str) -> Result<Vec<Self>, RuleTextError> {
         let mut draft = Draft::default();
-        let mut words = Words(text.split_whitespace());
-        while let Some(word) = words.0.next() {
+        let mut words = Words {
+            rest: text.split_whitespace(),
+            attached: None,
+        };
+        while let Some(word) = words.rest.next() {
             let (word, inverted) = match word {
                 "!" => (words.value("!")?, true),
                 word => (word, false),
             };
+            let word = words.detach(word);
             draft.take(word, inverted, &mut words)?;
+            words.check_no_value(word)?;
         }
         draft.finish(chain)
     }
 }
 
 /// The words of a rule's text that are still to be read.
-struct Words<'a>(std::str::SplitWhitespace<'a>);
+struct Words<'a> {
+    rest: std::str::SplitWhitespace<'a>,
+    /// The value that the last option has after `=`, and that has not been read yet.
+    attached: Option<&'a str>,
+}
 
 impl<'a> Words<'a> {
     fn value(&mut self, option: &str) -> Result<&'a str, RuleTextError> {
-        self.0.next().ok_or_else(|| RuleTextError::NoValue(option.to_owned()))
+        let value = self.attached.take().or_else(|| self.rest.next());
+        value.ok_or_else(|| RuleTextError::NoValue(option.to_owned()))
+    }
+
+    /// Returns the option's name in a word such as `--dport=53`, and keeps the value after `=`.
+    /// Returns any other word as it is.
+    fn detach(&mut self, word: &'a str) -> &'a str {
+        match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => {
+                self.attached = Some(value);
+                name
+            }
+            _ => word,
+        }
+    }
+
+    /// Fails if the option had a value after `=` that nobody has read.
+    fn check_no_value(&self, option: &str) -> Result<(), RuleTextError> {
+        self.attached.map_or(Ok(()), |value| {
+            Err(RuleTextError::Value {
+                option: option.to_owned(),
+                value: value.to_owned(),
+                expected: "no value",
+            })
+        })
     }
 
     fn parsed<T>(
@@ -257,6 +293,7 @@ impl Draft {
                 let mark = words.parsed(word, "a number of 32 bits, such as 0x10", number)?;
                 put(&mut self.set_mark, word, mark)
             }
+            _ if is_command(word) => Err(RuleTextError::Command(word.to_owned())),
             _ => Err(RuleTextError::Option(word.to_owned())),
         }
     }
@@ -421,6 +458,12 @@ impl Draft {
             }
         })
     }
+}
+
+/// Returns `true` if the word is `sudo`, or the name or path of a command of iptables.
+fn is_command(word: &str) -> bool {
+    let name = word.rsplit_once('/').map_or(word, |(_, name)| name);
+    name == "sudo" || name.starts_with("iptables") || name.starts_with("ip6tables")
 }
 
 /// Puts an option's value into `slot`. Fails with `Twice` if the slot already had a value.

@@ -65,6 +65,9 @@ pub(super) struct Conduct {
     pub(super) handed: u64,
     /// `true` if the program had messages unread in a receive buffer when the run was over.
     pub(super) has_unread: bool,
+    /// `true` if the program opened no emulated socket, and its launcher serves programs of
+    /// `ip_queue` alone.
+    pub(super) ip_queue_alone: bool,
 }
 
 /// The kind of queues that a program used, and whether it bound one.
@@ -106,7 +109,12 @@ pub enum Finding {
     /// The caller stopped the run before its end.
     Interrupted,
     /// The program opened no emulated socket, and packets were left undecided or none was fed.
-    NeverOpened,
+    NeverOpened {
+        /// `true` if the launcher serves programs of `ip_queue` alone, as preload and transport do.
+        ip_queue_alone: bool,
+        /// The time for which the run waited in vain: its patience. `None` if the program ended.
+        waited: Option<Duration>,
+    },
     /// The program opened a socket of nfnetlink, and bound no queue.
     NeverBound,
     /// The program opened a socket of `ip_queue` and set no copy mode, or bound a queue of
@@ -128,7 +136,8 @@ pub enum Finding {
     },
     /// The program stopped reading, and had messages unread in its receive buffer when the run's
     /// patience ended.
-    StoppedReading,
+    /// The inner value is the patience.
+    StoppedReading(Duration),
     /// Packets were left without a fate when the run's patience ended. The program had read all its
     /// messages, and either had given a verdict or had got no packet.
     Slow {
@@ -246,7 +255,10 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
         _ => None,
     };
     if !conduct.has_opened {
-        Some(Finding::NeverOpened)
+        Some(Finding::NeverOpened {
+            ip_queue_alone: conduct.ip_queue_alone,
+            waited,
+        })
     } else if conduct.modes == 0 {
         // If a message was refused, that explains why the program ended.
         let never = match conduct.queues {
@@ -263,8 +275,8 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
             given: conduct.handed,
             waited,
         })
-    } else if conduct.has_unread && waited.is_some() {
-        Some(Finding::StoppedReading)
+    } else if let Some(waited) = waited.filter(|_| conduct.has_unread) {
+        Some(Finding::StoppedReading(waited))
     } else {
         waited.map(|waited| Finding::Slow {
             decided: summary.fed() - summary.still_queued,
@@ -299,10 +311,17 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interrupted => f.write_str("the run was interrupted"),
-            Self::NeverOpened => f.write_str(
-                "the program never opened a queue: is it written for ip_queue or nfnetlink_queue, and was it told to begin? \
-                 (--launcher says how it gets its sockets)",
-            ),
+            Self::NeverOpened { ip_queue_alone, waited } => {
+                f.write_str("the program never opened a queue")?;
+                waited.map_or(Ok(()), |waited| write!(f, " in {waited:?}"))?;
+                f.write_str(if *ip_queue_alone {
+                    ": was it told to begin, and is it written for ip_queue? The launchers preload and transport serve ip_queue \
+                     alone: run a program of nfnetlink_queue by `ipq-sim run` with the launcher seccomp (Linux 5.14)"
+                } else {
+                    ": is it written for ip_queue or nfnetlink_queue, and was it told to begin? (--launcher says how it gets its \
+                     sockets)"
+                })
+            }
             Self::NeverBound => f.write_str(
                 "the program opened an nfnetlink socket and bound no queue; packets come only to a queue that is bound (NFQ-11)",
             ),
@@ -319,9 +338,12 @@ impl fmt::Display for Finding {
             ),
             Self::NoVerdict { given, waited } => {
                 write!(f, "the program was given {} and gave no verdict", packets(*given))?;
-                waited.map_or(Ok(()), |waited| write!(f, " for {waited:?}"))
+                waited.map_or(Ok(()), |waited| write!(f, " for {waited:?} (--patience gives it longer)"))
             }
-            Self::StoppedReading => f.write_str("the program stopped reading, and left packets in its receive buffer"),
+            Self::StoppedReading(waited) => write!(
+                f,
+                "the program stopped reading for {waited:?}, and left packets in its receive buffer (--patience gives it longer)"
+            ),
             Self::Slow {
                 decided,
                 waiting,

@@ -15,11 +15,11 @@ pub enum Launcher {
     /// 5.14), and answers those for queues with emulated sockets. The program may be linked in any
     /// way.
     Seccomp,
-    /// An object that is loaded into the program (`LD_PRELOAD`) makes the sockets. The program must
-    /// use the C library's functions, and be linked dynamically.
+    /// An object that is loaded into the program (`LD_PRELOAD`) makes the sockets, of `ip_queue`
+    /// alone. The program must use the C library's functions, and be linked dynamically.
     Preload,
     /// The program has this project's libipq, which connects to the emulator that `IPQ_TRANSPORT`
-    /// names.
+    /// names. It serves `ip_queue` alone.
     Transport,
 }
 

@@ -248,6 +248,7 @@ impl<'a> Running<'a> {
         self.server.look(&mut self.kernel);
         let conduct = &mut self.feeding.conduct;
         conduct.has_unread = !self.server.all_read(&self.kernel);
+        conduct.ip_queue_alone = !conduct.has_opened && self.run.serves_ip_queue_alone();
         // A program that has closed its sockets is about to end, and gets the time to end by
         // itself.
         let ending = conduct.has_opened && !self.server.has_programs() && self.over == Over::Done;

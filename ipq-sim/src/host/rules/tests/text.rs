@@ -60,6 +60,9 @@ fn marked(family: Family) -> Packet {
 #[case("-p udp --sport 4000", [true, true])]
 #[case("-p udp --sport 5000", [false, false])]
 #[case("-p udp --dport 5000", [true, true])]
+#[case("-p udp --dport=5000", [true, true])]
+#[case("--protocol=udp ! --dport=5000", [false, false])]
+#[case("--source=10.1.0.0/16", [true, false])]
 #[case("-p udp -m udp --dport 4999:5001", [true, true])]
 #[case("-p udp --dport 5001:5002", [false, false])]
 #[case("-p udp ! --dport 5001:5002", [true, true])]
@@ -203,6 +206,11 @@ fn what_is_wrong_with_a_text_is_said_with_what_would_be_right() {
         "-p nonsense -j QUEUE",
         "-t nat -j QUEUE",
         "-A OUTPUT -j QUEUE",
+        "iptables -A FORWARD -j NFQUEUE",
+        "sudo /usr/sbin/ip6tables-nft -A FORWARD -j NFQUEUE",
+        "-j NFQUEUE --queue-num=x",
+        "-j NFQUEUE --queue-bypass=1",
+        "-p udp --dport= -j QUEUE",
     ];
     let errors = texts.map(|text| match Rule::parse(Hook::Forward, text) {
         Ok(rules) => panic!("{text}: {rules:?}"),

@@ -96,13 +96,21 @@ fn opener() -> Conduct {
     ],
     Outcome::Failure
 )]
+#[case::never_opened_by_a_launcher_of_ip_queue(
+    summary(0, 0, 5), Conduct { ip_queue_alone: true, ..Conduct::default() }, PATIENCE, on_term(TERMINATED),
+    &[
+        "the program never opened a queue in 10s: was it told to begin, and is it written for ip_queue? The launchers preload and \
+         transport serve ip_queue alone: run a program of nfnetlink_queue by `ipq-sim run` with the launcher seccomp (Linux 5.14)"
+    ],
+    Outcome::Failure
+)]
 #[case::never_set_a_mode(
     summary(0, 0, 5), opener(), PATIENCE, on_term(TERMINATED),
     &["the program opened a queue and set no copy mode; packets come only after ipq_set_mode (ATT-6)"], Outcome::Failure
 )]
 #[case::read_and_gave_no_verdict(
     summary(0, 5, 0), listener(5, 0), PATIENCE, on_term(TERMINATED),
-    &["the program was given 5 packets and gave no verdict for 10s"], Outcome::Failure
+    &["the program was given 5 packets and gave no verdict for 10s (--patience gives it longer)"], Outcome::Failure
 )]
 #[case::read_one_and_ended(
     summary(0, 5, 0), listener(5, 5), Over::Done, exit(0),
@@ -111,7 +119,7 @@ fn opener() -> Conduct {
 )]
 #[case::stopped_reading(
     summary(2, 3, 0), listener(5, 3), PATIENCE, on_term(TERMINATED),
-    &["the program stopped reading, and left packets in its receive buffer"], Outcome::Failure
+    &["the program stopped reading for 10s, and left packets in its receive buffer (--patience gives it longer)"], Outcome::Failure
 )]
 #[case::slow(
     summary(2, 3, 4), listener(5, 0), PATIENCE, on_term(TERMINATED),
