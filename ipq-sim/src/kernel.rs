@@ -29,7 +29,6 @@ use crate::kernel::traversal::Traversal;
 use crate::netlink::Sockets;
 use crate::profile::Profile;
 use crate::queue::ip_queue::IpQueue;
-use crate::queue::nfnetlink::Taken;
 use crate::queue::records::Records;
 use crate::queue::{QueueId, Queues, proc_text};
 use crate::time::clock::Clock;
@@ -53,9 +52,6 @@ pub struct Kernel {
     later_count: u64,
     sockets: Sockets,
     queues: Queues<Traversal>,
-    /// The list of the packets that a message took out of a numbered queue. It is empty between
-    /// messages, and kept for its room.
-    taken: Vec<Taken>,
     spent: Spent,
     /// The records of memory that the packet ids of `ip_queue` come from.
     records: Records,
@@ -113,7 +109,6 @@ impl Kernel {
             later_count: 0,
             sockets: Sockets::new(&profile),
             queues,
-            taken: Vec::new(),
             spent: Spent::default(),
             records: Records::new(&profile.behaviour.queueing),
             network: Network::new(devices)?,

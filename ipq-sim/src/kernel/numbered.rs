@@ -10,7 +10,7 @@ use crate::host::packet::Packet;
 use crate::host::{ether_type, ipv4};
 use crate::netlink::{Answering, ClientId, SocketId};
 use crate::queue::nfnetlink::{
-    Answer, Decision, Flaw, Messages, Offer, QueuedPacket, Refusal, Released, Rules, Sender, Step, Taken,
+    Answer, Decision, Flaw, Messages, Offer, Packets, QueuedPacket, Refusal, Released, Rules, Sender, Step,
 };
 use crate::queue::{NFNETLINK, QueueId};
 use bytes::Bytes;
@@ -85,7 +85,7 @@ impl Kernel {
             Some(flaw) => flaw.spoil_input(datagram, &mut sender),
             None => datagram.into(),
         };
-        let mut taken = std::mem::take(&mut self.taken);
+        let mut taken = Vec::new();
         for step in Messages::of(&datagram, sender, &rules) {
             let answer = match step {
                 Step::Answer(answer) => Some(answer),
@@ -95,19 +95,15 @@ impl Kernel {
                     if rules.flaw() == Some(Flaw::AnswerFirst) {
                         self.answer_numbered(outcome.answer.take(), sender, &rules);
                     }
-                    for taken in taken.drain(..) {
-                        let id = taken.id();
-                        let Some(mut traversal) = self.fetch(taken) else {
-                            continue;
-                        };
+                    if let Some(released) = outcome.released
+                        && let Packets::One(id) = released.packets
+                        && let Some(traversal) = self.take_numbered(request.queue(), id)
+                    {
+                        self.go_on(traversal, id, released);
+                    }
+                    for (id, traversal) in taken.drain(..) {
                         match outcome.released {
-                            Some(released) => {
-                                if let Some(place) = self.go_on(&mut traversal, id, released) {
-                                    self.keep(place, traversal);
-                                } else {
-                                    self.spent.add(traversal.packet.data);
-                                }
-                            }
+                            Some(released) => self.go_on(traversal, id, released),
                             None => self.ledger.dropped(traversal.packet.serial, DropReason::PeerClosed),
                         }
                     }
@@ -116,7 +112,6 @@ impl Kernel {
             };
             self.answer_numbered(answer, sender, &rules);
         }
-        self.taken = taken;
         Ok(())
     }
 
@@ -188,16 +183,16 @@ impl Kernel {
         }
     }
 
-    /// Returns a packet that a message took out of a numbered queue.
+    /// Takes a packet out of a numbered queue.
     #[inline]
-    fn fetch(&mut self, taken: Taken) -> Option<Traversal> {
-        self.queues.numbered.as_mut()?.fetch(taken)
+    fn take_numbered(&mut self, number: u16, id: u32) -> Option<Traversal> {
+        self.queues.numbered.as_mut()?.take(number, id)
     }
 
     /// Notes the verdict on a packet that was taken out of a numbered queue, and lets the packet go
-    /// on as the verdict says, until it is queued again, delivered or dropped. Returns the packet's
-    /// place if it is queued again.
-    fn go_on(&mut self, traversal: &mut Traversal, id: u32, released: Released<'_>) -> Option<Place> {
+    /// on as the verdict says, until it is queued again, delivered or dropped.
+    #[inline]
+    fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
         let verdict = match released.decision {
             Decision::Drop => Verdict::Drop,
             Decision::Accept => Verdict::Accept,
@@ -207,14 +202,17 @@ impl Kernel {
         };
         let replaced = replace(&mut traversal.packet, released.payload);
         self.note_verdict(
-            traversal,
+            &traversal,
             PacketId(id.into()),
             verdict,
             replaced == Ok(true),
             released.mark,
         );
-        let end = replaced.and_then(|_| self.decided(traversal, released));
-        self.settle_again(end, traversal)
+        let end = replaced.and_then(|_| self.decided(&mut traversal, released));
+        match self.settle_again(end, &traversal) {
+            Some(place) => self.keep(place, traversal),
+            None => self.spent.add(traversal.packet.data),
+        }
     }
 
     fn decided(&mut self, traversal: &mut Traversal, released: Released<'_>) -> End {

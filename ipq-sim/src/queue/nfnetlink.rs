@@ -24,7 +24,6 @@ mod attributes;
 mod config;
 mod flaws;
 mod instance;
-mod items;
 mod messages;
 mod packet;
 mod proc_text;
@@ -38,7 +37,7 @@ pub use instance::{Offer, Refusal};
 pub use messages::{Messages, Request, Step};
 pub use packet::QueuedPacket;
 pub use rules::Rules;
-pub use verdict::{Decision, Released};
+pub use verdict::{Decision, Packets, Released};
 
 use arrayvec::ArrayVec;
 use attributes::Note;
@@ -46,7 +45,6 @@ use bytes::Bytes;
 use instance::Instance;
 use ipq_core::wire::nfnetlink::message_type;
 use ipq_core::{Errno, PortId};
-use items::{Entry, Items};
 use std::collections::BTreeMap;
 
 /// The queues of one network namespace. Each keeps an item `T` of the caller's for each packet that
@@ -54,9 +52,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Queues<T> {
     rules: Rules,
-    instances: BTreeMap<u16, Instance>,
-    /// The items of the packets in all queues.
-    items: Items<T>,
+    instances: BTreeMap<u16, Instance<T>>,
     /// The number of times that a queue was bound. Each queue notes the number at its binding, so
     /// that the /proc text can show the latest first.
     bound: u64,
@@ -117,27 +113,11 @@ impl Datagram {
     }
 }
 
-/// A packet that a request took out of a queue. Its item is still to be [fetched](Queues::fetch).
-#[derive(Debug)]
-#[must_use = "the queues keep the packet's item until it is fetched"]
-pub struct Taken {
-    id: u32,
-    entry: Entry,
-}
-
-impl Taken {
-    /// Returns the id that the packet had.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.id
-    }
-}
-
 /// The outcome of a request that was carried out.
 #[derive(Clone, Debug)]
 pub struct Outcome<'m> {
-    /// The verdict on the packets that the request took out of a queue. `None` if it gave no
-    /// verdict: packets that it took out are dropped.
+    /// The verdict that the request gave, and the packets that it is on. `None` if it gave none:
+    /// packets that it took out of a queue are dropped.
     pub released: Option<Released<'m>>,
     /// The answer to the sender, if there is one. It must be delivered after the released packets
     /// went on.
@@ -151,7 +131,6 @@ impl<T> Queues<T> {
         Self {
             rules,
             instances: BTreeMap::new(),
-            items: Items::new(),
             bound: 0,
         }
     }
@@ -185,16 +164,15 @@ impl<T> Queues<T> {
     /// Drops the item if nobody has bound the queue.
     pub fn keep(&mut self, number: u16, id: u32, item: T) {
         if let Some(instance) = self.instances.get_mut(&number) {
-            let entry = self.items.keep(item);
-            if let Some(replaced) = instance.packets.keep(id, entry) {
-                self.items.take(replaced);
-            }
+            instance.packets.keep(id, item);
         }
     }
 
     /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, in the
-    /// order in which they go on or are dropped. The caller [fetches](Self::fetch) the item of each.
-    pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<Taken>) -> Outcome<'m> {
+    /// order in which they go on or are dropped: each with its packet id, or with 0 if UNBIND took
+    /// it out. The packet of a verdict on one packet stays in its queue, for the caller to
+    /// [take](Self::take).
+    pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
         if let Some(flaw) = self.rules.flaw() {
             return self.request_with(flaw, request, sender, taken);
         }
@@ -212,12 +190,12 @@ impl<T> Queues<T> {
         kind: u16,
         request: &Request<'m>,
         sender: Sender,
-        taken: &mut Vec<Taken>,
+        taken: &mut Vec<(u32, T)>,
     ) -> (Result<(), Errno>, Note, Option<Released<'m>>) {
         let mut released = None;
         let (result, note) = match kind {
             message_type::CONFIG => self.configure(request, sender, taken),
-            message_type::VERDICT => self.decide(request, sender, taken, &mut released),
+            message_type::VERDICT => self.decide(request, sender, &mut released),
             message_type::VERDICT_BATCH => self.decide_batch(request, sender, taken, &mut released),
             message_type::PACKET => packet::refuse(request),
             _ => (Err(Errno::EINVAL), Note::None),
@@ -225,11 +203,11 @@ impl<T> Queues<T> {
         (result, note, released)
     }
 
-    /// Takes the item of a packet that a request took out of a queue. Returns `None` if the packet
-    /// was in another network namespace.
+    /// Takes out the packet that waits in a queue under an id. Returns its item, or `None` if there is
+    /// no such packet.
     #[inline]
-    pub fn fetch(&mut self, Taken { entry, .. }: Taken) -> Option<T> {
-        self.items.take(entry)
+    pub fn take(&mut self, number: u16, id: u32) -> Option<T> {
+        self.instances.get_mut(&number)?.packets.take(id)
     }
 
     /// Returns the number of packets that wait in a queue. Returns `None` if nobody has bound the
@@ -286,32 +264,26 @@ impl<T> Queues<T> {
     /// if there is none.
     #[must_use]
     pub fn queued(&self, number: u16, id: u32) -> Option<&T> {
-        self.items.get(self.instances.get(&number)?.packets.get(id)?)
+        self.instances.get(&number)?.packets.get(id)
     }
 
     /// Unbinds the queues that a closed socket's port id owned. Returns the items of the packets in
     /// them, which are dropped even if a queue fails open (NFQ-7): queue by queue in the order of
     /// the /proc text, and oldest first in each.
     pub fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
-        let owned = |(number, instance): (&u16, &Instance)| (instance.owner() == port_id).then_some(*number);
+        let owned = |(number, instance): (&u16, &Instance<T>)| (instance.owner() == port_id).then_some(*number);
         let mut numbers: Vec<u16> = self.instances.iter().filter_map(owned).collect();
         numbers.sort_by_key(|number| self.place_in_text(*number));
         let instances = numbers.into_iter().filter_map(|number| self.instances.remove(&number));
-        let taken = instances.flat_map(|mut instance| instance.take_if(|_| true));
-        taken.filter_map(|taken| self.items.take(taken.entry)).collect()
+        instances.flat_map(|mut instance| instance.take_if(|_| true)).collect()
     }
 
     /// Takes the packets whose items meet the condition out of all queues, without telling the
     /// owners, as when a device goes down (NFQ-9). Returns the items, by the queues' numbers, and
     /// oldest first in each queue.
     pub fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
-        let Self { instances, items, .. } = self;
-        let mut taken = Vec::new();
-        for instance in instances.values_mut() {
-            let matching = instance.take_if(|entry| items.get(entry).is_some_and(&condition));
-            taken.extend(matching.into_iter().filter_map(|taken| items.take(taken.entry)));
-        }
-        taken
+        let instances = self.instances.values_mut();
+        instances.flat_map(|instance| instance.take_if(&condition)).collect()
     }
 }
 

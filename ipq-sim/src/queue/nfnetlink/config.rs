@@ -3,7 +3,7 @@
 use super::attributes::{Attributes, Note, Policy};
 use super::instance::Instance;
 use super::messages::Request;
-use super::{Queues, Rules, Sender, Taken};
+use super::{Queues, Rules, Sender};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, command};
 
@@ -27,7 +27,7 @@ impl<T> Queues<T> {
         &mut self,
         request: &Request<'_>,
         sender: Sender,
-        taken: &mut Vec<Taken>,
+        taken: &mut Vec<(u32, T)>,
     ) -> (Result<(), Errno>, Note) {
         match ConfigAttributes::read(request.bytes, &POLICIES) {
             Ok(attributes) => {
@@ -48,7 +48,7 @@ impl<T> Queues<T> {
         number: u16,
         attributes: &ConfigAttributes<'_>,
         sender: Sender,
-        taken: &mut Vec<Taken>,
+        taken: &mut Vec<(u32, T)>,
     ) -> Result<(), Errno> {
         let command = attributes
             .start(attribute::CONFIG_COMMAND)
@@ -70,7 +70,7 @@ impl<T> Queues<T> {
             }
             Some(command::UNBIND) => {
                 let mut instance = self.instances.remove(&number).ok_or(Errno::ENODEV)?;
-                taken.append(&mut instance.take_if(|_| true));
+                taken.extend(instance.take_if(|_| true).into_iter().map(|item| (0, item)));
                 return Ok(());
             }
             Some(_) => return Err(Errno::EOPNOTSUPP),

@@ -4,7 +4,7 @@
 
 use super::attributes::Note;
 use super::messages::Request;
-use super::{Datagram, Decision, Offer, Outcome, QueuedPacket, Queues, Refusal, Released, Sender, Taken};
+use super::{Datagram, Decision, Offer, Outcome, Packets, QueuedPacket, Queues, Refusal, Released, Sender};
 use crate::host::packet::Packet;
 use crate::host::rules::{NumberedQueue, Spread};
 use bytes::Bytes;
@@ -352,7 +352,7 @@ impl<T> Queues<T> {
         flaw: Flaw,
         request: &Request<'m>,
         mut sender: Sender,
-        taken: &mut Vec<Taken>,
+        taken: &mut Vec<(u32, T)>,
     ) -> Outcome<'m> {
         if let Some(errno) = self.refusal(flaw, request, sender) {
             return Outcome {
@@ -379,6 +379,7 @@ impl<T> Queues<T> {
                 .payload
                 .and_then(|_| find(request.bytes, attribute::PAYLOAD))
                 .map(|(_, content)| content),
+            packets: released.packets,
             decision: released.decision,
             mark: released.mark,
             priority: released.priority,
@@ -388,6 +389,7 @@ impl<T> Queues<T> {
         }
         if flaw == Flaw::UnbindAccepts && released.is_none() && !taken.is_empty() {
             released = Some(Released {
+                packets: Packets::Taken,
                 decision: Decision::Stop,
                 mark: None,
                 priority: None,
@@ -475,7 +477,7 @@ impl<T> Queues<T> {
 
     /// Changes a queue after a CONFIG message with parameters, as the flaw does: sets its range to
     /// that of the message, or takes the queued packets out and adds them to `taken`.
-    fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<Taken>) {
+    fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<(u32, T)>) {
         let parameters = find(request.bytes, attribute::CONFIG_PARAMETERS).map(|(_, content)| content);
         let Some([range @ .., mode]) = parameters.and_then(<[u8]>::first_chunk::<5>).copied() else {
             return;

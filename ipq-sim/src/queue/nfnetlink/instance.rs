@@ -1,9 +1,8 @@
 //! A bound queue: its settings, its counters, and its packets.
 
-use super::items::Entry;
 use super::packet::{self, QueuedPacket};
 use super::waiting::Waiting;
-use super::{Datagram, Rules, Taken};
+use super::{Datagram, Rules};
 use ipq_core::PortId;
 use ipq_core::wire::nfnetlink::flag;
 
@@ -55,7 +54,7 @@ pub enum Refusal {
 
 /// A queue that a socket has bound and owns.
 #[derive(Debug)]
-pub(super) struct Instance {
+pub(super) struct Instance<T> {
     owner: PortId,
     /// The number of times that any queue had been bound when this one was, this time included. It
     /// orders the lines of the /proc text.
@@ -66,10 +65,10 @@ pub(super) struct Instance {
     pub(super) flags: u32,
     dropped: u32,
     undelivered: u32,
-    pub(super) packets: Waiting,
+    pub(super) packets: Waiting<T>,
 }
 
-impl Instance {
+impl<T> Instance<T> {
     pub(super) fn new(owner: PortId, bound: u64) -> Self {
         Self {
             owner,
@@ -182,26 +181,25 @@ impl Instance {
     }
 
     /// Takes out the packet with this id. Returns `None` if there is no such packet.
-    pub(super) fn take(&mut self, id: u32) -> Option<Taken> {
-        let entry = self.packets.take(id)?;
-        Some(Taken { id, entry })
+    pub(super) fn take(&mut self, id: u32) -> Option<T> {
+        self.packets.take(id)
     }
 
     /// Takes out packets, oldest first, until the next one's id is later than `last`, and adds them
-    /// to `taken`. An id is later if the difference, the id less `last`, is positive
+    /// to `taken` with their ids. An id is later if the difference, the id less `last`, is positive
     /// as a signed number of 32 bits (NFQ-65).
-    pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<Taken>) {
+    pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<(u32, T)>) {
         let is_later = |id: u32| id.wrapping_sub(last).cast_signed() > 0;
         while let Some(oldest) = self.packets.oldest()
             && !is_later(oldest)
         {
-            taken.extend(self.take(oldest));
+            taken.extend(self.take(oldest).map(|item| (oldest, item)));
         }
     }
 
     /// Takes out the packets whose entries meet the condition. Returns them, oldest first.
-    pub(super) fn take_if(&mut self, condition: impl Fn(Entry) -> bool) -> Vec<Taken> {
-        let matching = self.packets.in_order().filter(|(_, entry)| condition(*entry));
+    pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
+        let matching = self.packets.in_order().filter(|(_, item)| condition(item));
         let ids: Vec<u32> = matching.map(|(id, _)| id).collect();
         ids.into_iter().filter_map(|id| self.take(id)).collect()
     }

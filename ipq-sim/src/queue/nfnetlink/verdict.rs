@@ -3,7 +3,7 @@
 use super::attributes::{Attributes, Note, Policy};
 use super::instance::Instance;
 use super::messages::Request;
-use super::{Queues, Sender, Taken};
+use super::{Queues, Sender};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute};
 
@@ -60,9 +60,11 @@ impl<'m> Contents<'m> {
     }
 }
 
-/// A verdict on packets that were taken out of a queue.
+/// A verdict on packets that leave a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Released<'m> {
+    /// The packets that the verdict is on.
+    pub packets: Packets,
     /// The way that the packets are to go.
     pub decision: Decision,
     /// The mark to set before the packets go on; `None` leaves their mark.
@@ -71,6 +73,16 @@ pub struct Released<'m> {
     pub priority: Option<u32>,
     /// The bytes that replace the packet's; `None` without a payload, and for a batch verdict.
     pub payload: Option<&'m [u8]>,
+}
+
+/// The packets that a verdict is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packets {
+    /// The packet with this id. It is still in the queue, for the caller to
+    /// [take](Queues::take).
+    One(u32),
+    /// The packets that the request took out of the queue.
+    Taken,
 }
 
 /// The decision of a verdict, read from its 32 bits as the kernel reads them (NFQ-61).
@@ -111,18 +123,16 @@ impl Decision {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a verdict on one packet. If it succeeds, sets `released` to the verdict, and
-    /// adds the packet with its id to `taken`. Returns the result, and the note for the answer.
+    /// Carries out a verdict on one packet. If it succeeds, sets `released` to the verdict, and leaves
+    /// the packet in its queue. Returns the result, and the note for the answer.
     pub(super) fn decide<'m>(
         &mut self,
         request: &Request<'m>,
         sender: Sender,
-        taken: &mut Vec<Taken>,
         released: &mut Option<Released<'m>>,
     ) -> (Result<(), Errno>, Note) {
         self.judge(request, &POLICIES, sender, released, |instance, id| {
-            taken.push(instance.take(id)?);
-            Some(())
+            instance.packets.get(id).map(|_| Packets::One(id))
         })
     }
 
@@ -133,13 +143,13 @@ impl<T> Queues<T> {
         &mut self,
         request: &Request<'m>,
         sender: Sender,
-        taken: &mut Vec<Taken>,
+        taken: &mut Vec<(u32, T)>,
         released: &mut Option<Released<'m>>,
     ) -> (Result<(), Errno>, Note) {
         let judged = self.judge(request, &BATCH_POLICIES, sender, released, |instance, id| {
             let before = taken.len();
             instance.take_up_to(id, taken);
-            (taken.len() > before).then_some(())
+            (taken.len() > before).then_some(Packets::Taken)
         });
         *released = released.map(|released| Released {
             payload: None,
@@ -156,7 +166,7 @@ impl<T> Queues<T> {
         policies: &[(u16, Policy)],
         sender: Sender,
         released: &mut Option<Released<'m>>,
-        take: impl FnOnce(&mut Instance, u32) -> Option<()>,
+        find: impl FnOnce(&mut Instance<T>, u32) -> Option<Packets>,
     ) -> (Result<(), Errno>, Note) {
         let (contents, note) = match Contents::plain(request.bytes) {
             Some(contents) => (contents, Note::None),
@@ -165,7 +175,7 @@ impl<T> Queues<T> {
                 Err((errno, note)) => return (Err(errno), note),
             },
         };
-        let result = self.take_decided(request.queue(), contents, sender, take);
+        let result = self.take_decided(request.queue(), contents, sender, find);
         (result.map(|decided| *released = Some(decided)), note)
     }
 
@@ -178,7 +188,7 @@ impl<T> Queues<T> {
         number: u16,
         contents: Contents<'m>,
         sender: Sender,
-        take: impl FnOnce(&mut Instance, u32) -> Option<()>,
+        find: impl FnOnce(&mut Instance<T>, u32) -> Option<Packets>,
     ) -> Result<Released<'m>, Errno> {
         let instance = self.instances.get_mut(&number).ok_or(Errno::ENODEV)?;
         if instance.owner() != sender.port_id {
@@ -189,8 +199,9 @@ impl<T> Queues<T> {
         if !matches!(verdict & 0xff, 0 | 1 | 3..=5) {
             return Err(Errno::EINVAL);
         }
-        take(instance, u32::from_be_bytes([id0, id1, id2, id3])).ok_or(Errno::ENOENT)?;
+        let packets = find(instance, u32::from_be_bytes([id0, id1, id2, id3])).ok_or(Errno::ENOENT)?;
         Ok(Released {
+            packets,
             decision: Decision::of(verdict),
             mark: contents.mark,
             priority: contents.priority,

@@ -1,47 +1,58 @@
 //! The packets that wait in a queue: found by id, and kept in the order of arrival.
 //!
-//! Ids count up, so those of the packets that wait are mostly close together. A *window* has 4 bytes
-//! for each id from the oldest packet's on, also for those of packets that have left. A packet that
-//! waits very long would make the window grow. It becomes a *straggler*: it moves to a map.
+//! Ids count up. So a packet's place in a *table* follows from its id, and the table goes round: an
+//! id and a later one have the same place if they are as far apart as the table is long. A packet
+//! that still waits where a later one has its place becomes a *straggler*: it moves to a map.
 //!
-//! A verdict touches one place of the window, and the packet's own entry. Packets have no links to
-//! each other, and the window of a long queue is far smaller than its entries. So little of what a
-//! verdict touches is in no cache.
+//! A verdict touches its packet's place and nothing else. Packets have no links to each other, and
+//! no index leads to their places. In a long queue each of these would be in no cache, and a verdict
+//! would wait for one after the other.
 
-use super::items::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::iter;
 
-/// The window is at most this many times as long as there are packets. With 4, verdicts in random
-/// order make one packet of 50 a straggler.
-const SPARSE: usize = 4;
-/// The window may have this many ids more.
-const SHORT: usize = 64;
+/// The number of places of the shortest table.
+const SHORTEST: usize = 64;
+/// The table grows before a packet becomes a straggler, until it has this many places for each
+/// packet. With 2, verdicts in random order make about one packet of 7 a straggler.
+const SPARSE: usize = 2;
 
 /// The number of ids that a queue had used when it used this one, itself included. Its low 32 bits
 /// are the id.
 type Arrival = u64;
 
-/// The entries of the packets that wait, and the ids that were used.
+/// The packets that wait, each as an item `T`, and the ids that were used.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct Waiting<T> {
     /// The arrival of the next packet.
     next: Arrival,
-    /// The entries of the last arrivals, up to `next`. `None` stands for a packet that has left, and
-    /// for an id that was used for none.
-    window: VecDeque<Option<Entry>>,
-    /// The entries of packets that arrived before those in the window.
-    stragglers: BTreeMap<Arrival, Entry>,
+    /// The places: a power of two of them, or none.
+    table: Vec<Place<T>>,
+    /// The packets that lost their place to a later one.
+    stragglers: BTreeMap<Arrival, T>,
+    /// An arrival that no packet in the table came before.
+    oldest: Arrival,
     /// The number of packets.
     count: usize,
 }
 
-impl Waiting {
+/// A place of the table. It is aligned to two cache lines, which a packet fills: in a long queue
+/// each line is a cache miss, and without the alignment there would be a third.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Place<T> {
+    item: Option<T>,
+    /// The arrival of the packet that is here, or was here last.
+    arrival: Arrival,
+}
+
+impl<T> Waiting<T> {
     pub(super) const fn new() -> Self {
         Self {
             next: 1,
-            window: VecDeque::new(),
+            table: Vec::new(),
             stragglers: BTreeMap::new(),
+            oldest: 1,
             count: 0,
         }
     }
@@ -59,78 +70,110 @@ impl Waiting {
     /// Uses the next id, for a packet that may be [kept](Self::keep) later. Returns `None` if
     /// another packet waits under it.
     pub(super) fn use_id(&mut self) -> Option<u32> {
-        self.trim();
-        if self.window.len() > SPARSE * self.count + SHORT {
-            let arrival = self.first();
-            let oldest = self.window.pop_front().flatten();
-            self.stragglers.extend(oldest.map(|entry| (arrival, entry)));
-            self.trim();
-        }
-        let arrival = self.next;
-        self.window.push_back(None);
         self.next += 1;
-        let is_taken = self.find_straggler(arrival).is_some();
-        (!is_taken).then_some(arrival as u32)
+        let id = self.last_id();
+        self.get(id).is_none().then_some(id)
     }
 
-    /// Keeps the entry of a packet, under an id that was used for it. Returns the entry that was
-    /// kept under the same id before.
+    /// Keeps the item of a packet, under an id that was used for it and that has no item yet.
     #[inline]
-    pub(super) fn keep(&mut self, id: u32, entry: Entry) -> Option<Entry> {
+    pub(super) fn keep(&mut self, id: u32, item: T) {
         let arrival = self.arrival(id);
-        let replaced = match self.in_window(arrival) {
-            Some(place) => self.window[place].replace(entry),
-            None => self.stragglers.insert(arrival, entry),
-        };
-        self.count += usize::from(replaced.is_none());
-        replaced
+        self.make_place(arrival);
+        if let Some(place) = place_mut(&mut self.table, arrival) {
+            *place = Place {
+                item: Some(item),
+                arrival,
+            };
+        }
+        self.oldest = self.oldest.min(arrival);
+        self.count += 1;
     }
 
-    /// Returns the entry of the packet with this id. Returns `None` if no such packet waits.
-    pub(super) fn get(&self, id: u32) -> Option<Entry> {
-        let arrival = self.arrival(id);
-        let in_window = self.in_window(arrival).and_then(|place| self.window[place]);
-        in_window.or_else(|| self.stragglers.get(&self.find_straggler(arrival)?).copied())
-    }
-
-    /// Takes out the packet with this id. Returns `None` if no such packet waits.
+    /// Makes an arrival's place free.
     #[inline]
-    pub(super) fn take(&mut self, id: u32) -> Option<Entry> {
+    fn make_place(&mut self, arrival: Arrival) {
+        loop {
+            let is_long = self.table.len() >= SPARSE * self.count;
+            match place_mut(&mut self.table, arrival) {
+                Some(Place { item: None, .. }) => return,
+                Some(Place { item, arrival }) if is_long => {
+                    self.stragglers.extend(item.take().map(|item| (*arrival, item)));
+                    return;
+                }
+                _ => self.grow(),
+            }
+        }
+    }
+
+    /// Returns the item of the packet with this id. Returns `None` if no such packet waits.
+    pub(super) fn get(&self, id: u32) -> Option<&T> {
         let arrival = self.arrival(id);
-        let entry = match self.in_window(arrival).and_then(|place| self.window[place].take()) {
-            Some(entry) => entry,
+        let place = self.table.get(index(&self.table, arrival));
+        match place.filter(|place| place.arrival as u32 == id) {
+            Some(Place { item: Some(item), .. }) => Some(item),
+            _ => self.stragglers.get(&self.find_straggler(arrival)?),
+        }
+    }
+
+    /// Takes out the packet with this id. Returns its item, or `None` if no such packet waits.
+    #[inline]
+    pub(super) fn take(&mut self, id: u32) -> Option<T> {
+        let arrival = self.arrival(id);
+        let place = place_mut(&mut self.table, arrival);
+        let place = place.filter(|place| place.arrival as u32 == id);
+        let item = match place.and_then(|place| place.item.take()) {
+            Some(item) => item,
             None => self.take_straggler(arrival)?,
         };
-        self.trim();
         self.count -= 1;
-        Some(entry)
+        Some(item)
     }
 
     /// Returns the id of the packet that has waited longest. Returns `None` if no packet waits.
-    pub(super) fn oldest(&self) -> Option<u32> {
-        self.in_order().next().map(|(id, _)| id)
+    pub(super) fn oldest(&mut self) -> Option<u32> {
+        let in_table = self.oldest_in_table();
+        let straggler = self.stragglers.first_key_value().map(|(arrival, _)| *arrival);
+        let oldest = in_table.into_iter().chain(straggler).min();
+        oldest.map(|arrival| arrival as u32)
     }
 
-    /// Returns the ids and entries of the packets, oldest first.
-    pub(super) fn in_order(&self) -> impl Iterator<Item = (u32, Entry)> {
-        let stragglers = self.stragglers.iter();
-        let stragglers = stragglers.map(|(arrival, entry)| (*arrival as u32, *entry));
-        let window = (self.first()..).zip(&self.window);
-        let window = window.filter_map(|(arrival, entry)| Some((arrival as u32, (*entry)?)));
-        stragglers.chain(window)
-    }
-
-    /// Returns the arrival that the window begins with.
-    fn first(&self) -> Arrival {
-        self.next - self.window.len() as u64
-    }
-
-    /// Makes the window begin with a packet that waits.
-    #[inline]
-    fn trim(&mut self) {
-        while let Some(None) = self.window.front() {
-            self.window.pop_front();
+    /// Returns the first arrival of those in the table. Returns `None` if the table has no packet.
+    fn oldest_in_table(&mut self) -> Option<Arrival> {
+        if self.next - self.oldest > self.table.len() as u64 {
+            let waiting = self.table.iter().filter(|place| place.item.is_some());
+            self.oldest = waiting.map(|place| place.arrival).min().unwrap_or(self.next);
         }
+        while self.oldest < self.next {
+            match self.table.get(index(&self.table, self.oldest)) {
+                Some(Place { item: Some(_), arrival }) if *arrival == self.oldest => return Some(self.oldest),
+                _ => self.oldest += 1,
+            }
+        }
+        None
+    }
+
+    /// Returns the ids and items of the packets, oldest first.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (u32, &T)> {
+        let table = self.table.iter();
+        let table = table.filter_map(|place| Some((place.arrival, place.item.as_ref()?)));
+        let stragglers = self.stragglers.iter().map(|(arrival, item)| (*arrival, item));
+        let mut packets: Vec<_> = stragglers.chain(table).collect();
+        packets.sort_unstable_by_key(|(arrival, _)| *arrival);
+        packets.into_iter().map(|(arrival, item)| (arrival as u32, item))
+    }
+
+    /// Doubles the table. Packets that had places of their own still have.
+    #[cold]
+    fn grow(&mut self) {
+        let longer = (2 * self.table.len()).max(SHORTEST);
+        let empty = || Place { item: None, arrival: 0 };
+        let mut table: Vec<_> = iter::repeat_with(empty).take(longer).collect();
+        for place in self.table.drain(..).filter(|place| place.item.is_some()) {
+            let index = index(&table, place.arrival);
+            table[index] = place;
+        }
+        self.table = table;
     }
 
     /// Returns the last arrival for which this id was used.
@@ -138,16 +181,8 @@ impl Waiting {
         (self.next - 1).saturating_sub(self.last_id().wrapping_sub(id).into())
     }
 
-    /// Returns the place in the window of an arrival before `next`. Returns `None` if the window
-    /// begins later.
-    fn in_window(&self, arrival: Arrival) -> Option<usize> {
-        self.window
-            .len()
-            .checked_sub(usize::try_from(self.next - arrival).ok()?)
-    }
-
     #[cold]
-    fn take_straggler(&mut self, last: Arrival) -> Option<Entry> {
+    fn take_straggler(&mut self, last: Arrival) -> Option<T> {
         let arrival = self.find_straggler(last)?;
         self.stragglers.remove(&arrival)
     }
@@ -162,6 +197,17 @@ impl Waiting {
         let mut arrivals = arrivals.take_while(|arrival| arrival >= oldest);
         arrivals.find(|arrival| self.stragglers.contains_key(arrival))
     }
+}
+
+/// Returns the index of an arrival's place in a table.
+fn index<T>(table: &[Place<T>], arrival: Arrival) -> usize {
+    arrival as usize & table.len().wrapping_sub(1)
+}
+
+/// Returns an arrival's place in a table. Returns `None` if the table has none.
+fn place_mut<T>(table: &mut [Place<T>], arrival: Arrival) -> Option<&mut Place<T>> {
+    let index = index(table, arrival);
+    table.get_mut(index)
 }
 
 #[cfg(test)]

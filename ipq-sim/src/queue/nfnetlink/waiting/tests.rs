@@ -22,30 +22,34 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// Returns an empty queue that has used so many ids.
-fn after(used: Arrival) -> Waiting {
+fn after<T>(used: Arrival) -> Waiting<T> {
     Waiting {
         next: used + 1,
+        oldest: used + 1,
         ..Waiting::new()
     }
 }
 
+fn in_order<T: Clone>(waiting: &Waiting<T>) -> Vec<(u32, T)> {
+    waiting.in_order().map(|(id, item)| (id, item.clone())).collect()
+}
+
 proptest! {
+    /// Each item is its packet's arrival.
     #[test]
     fn packets_are_found_and_leave_as_from_a_list(
         begin in prop_oneof![Just(0), Just((1 << 32) - 20), any::<u32>().prop_map(u64::from)],
         actions in prop::collection::vec(action(), 0..400),
     ) {
         let mut waiting = after(begin);
-        let (mut list, mut used, mut kept, mut longest) = (Vec::new(), begin, 0, 0);
+        let (mut list, mut used, mut longest) = (Vec::new(), begin, 0);
         for action in actions {
             match action {
                 Action::Keep => {
                     used += 1;
-                    kept += 1;
-                    let (id, entry) = (used as u32, Entry::last_of(kept));
-                    prop_assert_eq!(waiting.use_id(), Some(id));
-                    prop_assert_eq!(waiting.keep(id, entry), None);
-                    list.push((id, entry));
+                    prop_assert_eq!(waiting.use_id(), Some(used as u32));
+                    waiting.keep(used as u32, used);
+                    list.push((used as u32, used));
                 }
                 Action::Skip(count) => {
                     used += u64::from(count);
@@ -56,8 +60,8 @@ proptest! {
                 Action::Take(choice) => {
                     let place = choice.checked_rem(list.len());
                     let (id, expected) = place.map_or((choice as u32, None), |place| {
-                        let (id, entry) = list.remove(place);
-                        (id, Some(entry))
+                        let (id, item) = list.remove(place);
+                        (id, Some(item))
                     });
                     prop_assert_eq!(waiting.take(id), expected);
                     prop_assert_eq!(waiting.take(id), None);
@@ -69,60 +73,85 @@ proptest! {
                 }
             }
             longest = longest.max(list.len());
-            prop_assert!(waiting.window.len() <= SPARSE * longest + SHORT + 1);
+            prop_assert!(waiting.table.len() <= SHORTEST.max(2 * SPARSE * longest));
             prop_assert_eq!((waiting.len(), waiting.last_id()), (list.len(), used as u32));
-            prop_assert_eq!(waiting.in_order().collect::<Vec<_>>(), list.clone());
-            for (id, entry) in &list {
-                prop_assert_eq!(waiting.get(*id), Some(*entry));
+            prop_assert_eq!(in_order(&waiting), list.clone());
+            for (id, item) in &list {
+                prop_assert_eq!(waiting.get(*id), Some(item));
             }
         }
     }
 }
 
 #[test]
-fn a_packet_that_waits_while_ids_wrap_around_keeps_its_id_and_its_turn() {
-    let [first, second, third] = [1, 2, 3].map(Entry::last_of);
+fn packets_in_the_order_of_arrival_need_no_more_places_than_they_are() {
     let mut waiting = Waiting::new();
-    waiting.use_id();
-    waiting.keep(1, first);
-    for _ in 0..=SHORT + SPARSE {
-        waiting.use_id();
+    for arrival in 0..10 * SHORTEST {
+        let id = waiting.use_id().unwrap();
+        waiting.keep(id, arrival);
+        if let Some(last) = arrival.checked_sub(SHORTEST - 1) {
+            assert_eq!(waiting.oldest().and_then(|id| waiting.take(id)), Some(last));
+        }
     }
-    assert_eq!((waiting.window.len(), waiting.stragglers.len()), (1, 1));
-    (waiting.next, waiting.window) = (1 << 32, VecDeque::new());
-    assert_eq!(waiting.use_id(), Some(0));
-    waiting.keep(0, second);
-    assert_eq!((waiting.use_id(), waiting.get(1)), (None, Some(first)));
-    assert_eq!(waiting.use_id(), Some(2));
-    waiting.keep(2, third);
-    let all = [(1, first), (0, second), (2, third)];
-    assert_eq!(waiting.in_order().collect::<Vec<_>>(), all);
-    assert_eq!((waiting.take(1), waiting.take(1)), (Some(first), None));
-    assert_eq!(waiting.oldest(), Some(0));
+    assert_eq!((waiting.table.len(), waiting.stragglers.len()), (SHORTEST, 0));
 }
 
 #[test]
-fn a_packet_is_kept_when_others_have_come_and_gone() {
-    let [first, second, third, again] = [1, 2, 3, 4].map(Entry::last_of);
+fn a_packet_that_waits_while_ids_wrap_around_keeps_its_id_and_its_turn() {
+    let mut waiting = Waiting::new();
+    waiting.use_id();
+    waiting.keep(1, "first");
+    for displaced in [false, true] {
+        waiting.next = (1 << 32) + 1;
+        assert_eq!((waiting.use_id(), waiting.get(1)), (None, Some(&"first")));
+        assert_eq!((waiting.stragglers.len() == 1, waiting.oldest()), (displaced, Some(1)));
+        if !displaced {
+            waiting.next = SHORTEST as u64 + 1;
+            let id = waiting.use_id().unwrap();
+            waiting.keep(id, "second");
+        }
+    }
+    assert_eq!(in_order(&waiting), [(1, "first"), (SHORTEST as u32 + 1, "second")]);
+    assert_eq!((waiting.take(1), waiting.take(1)), (Some("first"), None));
+    assert_eq!(waiting.oldest(), Some(SHORTEST as u32 + 1));
+}
+
+#[test]
+fn a_straggler_may_be_later_than_a_packet_whose_place_nobody_took() {
+    let mut waiting = Waiting::new();
+    for id in 1..SHORTEST as u32 + 3 {
+        waiting.use_id();
+        if let Some(item) = [(1, "first"), (2, "second"), (SHORTEST as u32 + 2, "third")]
+            .iter()
+            .find(|(of, _)| *of == id)
+        {
+            waiting.keep(id, item.1);
+        }
+    }
+    assert_eq!((waiting.stragglers.len(), waiting.oldest()), (1, Some(1)));
+    let items: Vec<_> = waiting.in_order().map(|(_, item)| *item).collect();
+    assert_eq!(items, ["first", "second", "third"]);
+}
+
+#[test]
+fn a_packet_is_kept_when_later_ones_have_come_and_gone() {
     let mut waiting = Waiting::new();
     let ids = [(); 3].map(|()| waiting.use_id().unwrap());
-    waiting.keep(ids[1], second);
-    assert_eq!(waiting.take(ids[1]), Some(second));
-    waiting.keep(ids[2], third);
-    assert_eq!(waiting.keep(ids[0], first), None);
-    assert_eq!(waiting.keep(ids[0], again), Some(first));
-    assert_eq!(waiting.len(), 2);
-    assert_eq!(
-        waiting.in_order().collect::<Vec<_>>(),
-        [(ids[0], again), (ids[2], third)]
-    );
+    waiting.keep(ids[1], "second");
+    assert_eq!((waiting.oldest(), waiting.take(ids[1])), (Some(ids[1]), Some("second")));
+    waiting.keep(ids[2], "third");
+    assert_eq!(waiting.oldest(), Some(ids[2]));
+    waiting.keep(ids[0], "first");
+    assert_eq!((waiting.oldest(), waiting.len()), (Some(ids[0]), 2));
+    assert_eq!(in_order(&waiting), [(ids[0], "first"), (ids[2], "third")]);
 }
 
 #[test]
 fn an_id_that_was_never_used_is_nobodys() {
-    let mut waiting = after(0);
+    let mut waiting = after::<()>(0);
     for id in [0, 1, u32::MAX] {
-        assert_eq!((waiting.get(id), waiting.take(id)), (None, None));
+        assert_eq!(waiting.get(id), None);
+        assert_eq!(waiting.take(id), None);
     }
     assert_eq!(waiting.oldest(), None);
 }
