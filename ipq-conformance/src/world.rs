@@ -120,7 +120,7 @@ pub struct Description {
 #[non_exhaustive]
 pub enum WorldError {
     /// The world lacks this capability: the case is skipped.
-    #[error("this world lacks the capability {_0}: not every world {what}", what = .0.description())]
+    #[error("this world lacks the capability {_0}: not every world {what}{}", .0.advice(), what = .0.description())]
     Lacks(Capability),
     /// The world can't do what was asked, for this reason, which is no missing capability: the case
     /// is skipped.

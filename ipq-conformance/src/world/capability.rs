@@ -111,6 +111,17 @@ capabilities! {
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }
 
+impl Capability {
+    /// Returns the end of a sentence that says how a world can get the capability. Returns an empty
+    /// text if only another world has it.
+    pub(super) const fn advice(self) -> &'static str {
+        match self {
+            Self::QueuesProc => "; this machine's kernel shows it to root alone: run as root for these cases",
+            _ => "",
+        }
+    }
+}
+
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -25,6 +25,9 @@ use std::rc::Rc;
 /// The name of the world on the command line: `nfqueue`.
 pub(super) const NAME: &str = "nfqueue";
 
+/// The kernel's file that shows the queues with numbers.
+const PROC: &str = "/proc/net/netfilter/nfnetlink_queue";
+
 /// The number of the nfnetlink queue that stands for each family's `ip_queue`: 0 for IPv4, 1 for
 /// IPv6.
 const NUMBERS: QueueNumbers = QueueNumbers { ipv4: 0, ipv6: 1 };
@@ -63,10 +66,10 @@ impl World for NfQueueWorld {
             Capability::SocketError,
             Capability::Duplicate,
             Capability::NumberedQueues,
-            Capability::QueuesProc,
             Capability::QueuesWeights,
         ];
-        has.into_iter().collect()
+        let proc = proc_can_be_read().then_some(Capability::QueuesProc);
+        has.into_iter().chain(proc).collect()
     }
 
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
@@ -128,11 +131,20 @@ impl Served for NfQueueHost {
     }
 }
 
-/// Reads `/proc/net/netfilter/nfnetlink_queue`. If permission is denied, as some systems do to the
-/// owner of a user namespace, fails as lacking [`Capability::QueuesProc`]. Any other error is
-/// broken, also that there is no such file.
+/// Returns `true` if this process may read [`PROC`], which belongs to the initial user namespace's
+/// root. Before the kernel's module is loaded nobody has the file, and root will have it.
+fn proc_can_be_read() -> bool {
+    match fs::File::open(PROC) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::NotFound && rustix::process::geteuid().is_root(),
+    }
+}
+
+/// Reads [`PROC`]. If permission is denied, as some systems do to the owner of a user namespace,
+/// fails as lacking [`Capability::QueuesProc`]. Any other error is broken, also that there is no such
+/// file.
 fn read_proc() -> Result<Observation, WorldError> {
-    match fs::read_to_string("/proc/net/netfilter/nfnetlink_queue") {
+    match fs::read_to_string(PROC) {
         Ok(text) => Ok(Observation::Text(text)),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(WorldError::Lacks(Capability::QueuesProc)),
         Err(error) => Err(real::broken(format!(
