@@ -133,7 +133,10 @@ enum Action {
     /// Do the steps of recordings, and write the answers to standard output, as recordings of this
     /// world
     Record(RecordArguments),
-    /// Print frames with their meaning, a JSON object a line, to test parsers against
+    /// Print frames of `ip_queue` with their meaning, to test parsers against.
+    ///
+    /// Each frame is a JSON object on a line. There are no frames of numbered queues
+    /// (`nfnetlink_queue`).
     Vectors,
     /// Explain netlink messages frame by frame, and name the rules that a frame breaks
     ///
@@ -181,7 +184,7 @@ struct Choice {
 struct RunArguments {
     #[command(flatten)]
     choice: Choice,
-    /// Also run known oddities (level quirk)
+    /// Also run known oddities (level quirk), as `matrix` always does
     #[arg(long)]
     strict: bool,
     /// The world to run in: sim, the emulator; a world of this machine's kernel; all, one after the
@@ -193,8 +196,9 @@ struct RunArguments {
     #[arg(long, value_name = "KERNEL", conflicts_with = "client")]
     kernel: Option<String>,
     /// Test a libipq on the emulator instead of a kernel: rust, this project's own; dlopen:PATH, a
-    /// libipq.so for C; or exec:PROGRAM, a program in any language that calls one (see
-    /// docs/client-protocol.md). Runs the cases of the library, including those that only C can see
+    /// libipq.so for C by its path, or by its name if the system or this command's installation has
+    /// it; or exec:PROGRAM, a program in any language that calls one (see docs/client-protocol.md).
+    /// Runs the cases of the library, including those that only C can see
     #[arg(long, value_name = "CLIENT", conflicts_with = "world")]
     client: Option<ClientArgument>,
     /// The object of the package ipq-preload, for a library that does not know the emulator
@@ -230,7 +234,7 @@ struct ListArguments {
 #[command(after_help = MATRIX_HELP)]
 struct MatrixArguments {
     /// Files of results, as `run --format json` writes them; each world in them is a column
-    #[arg(value_name = "RESULTS", required_unless_present_any = ["world", "kernel"])]
+    #[arg(value_name = "RESULTS")]
     results: Vec<PathBuf>,
     /// A world to run every case in, including quirks, as one more column; or all of them. May be
     /// given more than once

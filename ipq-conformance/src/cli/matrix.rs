@@ -5,16 +5,24 @@ use super::{End, Failure, MatrixArguments, MatrixFormat, standard_output, unable
 use crate::recording::{Embedded, Recording};
 use crate::replay::{known_order, replay};
 use crate::report::matrix::{Collector, Matrix, Replays, Results};
-use crate::suite::cases;
+use crate::suite::{Filter, cases};
 use crate::world::WorldFactory;
 use crate::worlds::SimFactory;
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArguments) -> Result<End, Failure> {
+    if arguments.results.is_empty() && arguments.world.is_empty() && arguments.kernel.is_empty() {
+        return Err(unable(
+            "there is nothing to put side by side: name worlds, such as --world all, kernels with --kernel, or files that \
+             `ipq-conformance run --format json` has written",
+        ));
+    }
     let mut columns = Vec::new();
     for path in &arguments.results {
+        refuse_filter(path)?;
         columns.extend(Results::open(path).map_err(unable)?);
     }
     let cases = cases::all();
@@ -39,6 +47,9 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
         matrix = matrix.with_recordings(files.collect::<Result<_, _>>()?);
     }
     write(&matrix, arguments)?;
+    if let Some(path) = &arguments.output {
+        eprintln!("{}: {}", path.display(), matrix.summary());
+    }
     // If a world had to be tested and could not be, the end is bad, although each cell is a skip.
     Ok(if !matrix.is_good() || ends.contains(&End::Bad) {
         End::Bad
@@ -47,6 +58,22 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     } else {
         End::Good
     })
+}
+
+/// Fails if `path` is no file, but a word that chooses cases for `run`. The error says how to choose
+/// cases for a matrix.
+fn refuse_filter(path: &Path) -> Result<(), Failure> {
+    let Some(word) = path.to_str().filter(|_| !path.exists()) else {
+        return Ok(());
+    };
+    let filter = Filter::new(&[word.to_owned()], &[], true);
+    if !cases::every().iter().any(|case| filter.chooses(case)) {
+        return Ok(());
+    }
+    Err(unable(format_args!(
+        "{word} is no file: a matrix has every case, unless it is made from files of results; write one for each world with \
+         `ipq-conformance run {word} --strict --world WORLD --format json`"
+    )))
 }
 
 /// Replays a file of recordings on the emulator, and counts the scenarios by outcome.

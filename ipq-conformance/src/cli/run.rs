@@ -98,11 +98,25 @@ fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, 
 
 #[cfg(target_os = "linux")]
 fn library(name: &OsStr, preload: Option<&Path>) -> Result<Arc<dyn WorldFactory>, Failure> {
+    use crate::libipq::LoadError;
     use ipq_sim::programs::installed;
 
     let preload = preload.map(Path::to_owned).or_else(|| installed("libipq_preload.so"));
-    let factory = ClientFactory::library(name.to_owned(), preload).map_err(unable)?;
-    Ok(Arc::new(factory))
+    let load = |name: &OsStr| ClientFactory::library(name.to_owned(), preload.clone());
+    let factory = load(name).or_else(|error| {
+        // A name without a folder may be that of a library which the system's loader does not know.
+        let beside = name.to_str().filter(|name| !name.contains('/')).and_then(installed);
+        let Some(path) = beside.filter(|_| matches!(error, LoadError::Library(_))) else {
+            return Err(error);
+        };
+        let loaded = load(path.as_os_str())?;
+        eprintln!(
+            "ipq-conformance: {} is tested, since the system's loader has no such library",
+            path.display()
+        );
+        Ok(loaded)
+    });
+    Ok(Arc::new(factory.map_err(unable)?))
 }
 
 #[cfg(target_os = "linux")]

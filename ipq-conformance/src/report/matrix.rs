@@ -162,6 +162,35 @@ impl Matrix {
             && self.recordings.iter().all(|replays| replays.different == 0)
     }
 
+    /// Returns a line for people: the numbers of cases and worlds, and each column's trouble.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let (cases, worlds) = (self.rows.len(), self.columns.len());
+        let mut parts = vec![format!(
+            "{cases} case{} in {worlds} world{}",
+            plural(cases),
+            plural(worlds)
+        )];
+        for column in &self.columns {
+            for (state, count) in &column.counts {
+                if let State::Run(outcome) = state
+                    && outcome.is_bad()
+                {
+                    parts.push(format!("{count} {outcome} in {}", column.name));
+                }
+            }
+            if !column.out_of_date.is_empty() {
+                parts.push(format!("known differences of {} are out of date", column.name));
+            }
+        }
+        let different: usize = self.recordings.iter().map(|replays| replays.different).sum();
+        if different > 0 {
+            parts.push(format!("{different} recorded scenario{} differ", plural(different)));
+        }
+        parts.join("; ")
+    }
+
     /// Returns whether every case was skipped or not run in every world.
     #[must_use]
     pub fn nothing_ran(&self) -> bool {

@@ -70,6 +70,17 @@ fn a_mistyped_word_is_named_with_the_likely_ones(#[case] arguments: &[&str], #[c
     assert!(errors.contains(said), "{errors}");
 }
 
+#[rstest]
+#[case::without_worlds(&["matrix"], "name worlds, such as --world all")]
+#[case::with_a_filter(&["matrix", "verdicts", "--world", "sim"], "run verdicts --strict --world WORLD --format json")]
+#[case::of_no_file(&["matrix", "nowhere.json"], "nowhere.json: can't be opened: ")]
+fn a_matrix_that_can_not_be_made_says_how_it_can(#[case] arguments: &[&str], #[case] said: &str) {
+    let output = program(arguments);
+    let (out, errors) = printed(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(2), ""));
+    assert!(errors.contains(said), "{errors}");
+}
+
 #[cfg(target_os = "linux")]
 #[rstest]
 #[case::no_kernel(&["vm", "--kernel", "/nowhere/bzImage"], "/nowhere/bzImage can't be read (No such file")]
@@ -81,6 +92,29 @@ fn what_is_not_there_is_refused_before_anything_is_tried(#[case] arguments: &[&s
     let (out, errors) = printed(&output);
     assert_eq!((output.status.code(), out.as_str()), (Some(2), ""));
     assert!(errors.contains(said), "{errors}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_library_that_only_the_installation_has_is_found_by_its_name() {
+    let prefix = tempfile::tempdir().expect("a folder");
+    let [bin, lib] = ["bin", "lib"].map(|folder| prefix.path().join(folder));
+    std::fs::create_dir(&bin).expect("a folder");
+    std::fs::create_dir(&lib).expect("a folder");
+    let installed = bin.join("ipq-conformance");
+    std::fs::copy(env!("CARGO_BIN_EXE_ipq-conformance"), &installed).expect("a copy");
+    let library = lib.join("libipq-of-the-installation.so");
+    std::fs::write(&library, "no library").expect("it is written");
+    let try_it = |name: &str| {
+        let output = Command::new(&installed)
+            .args(["--client", &format!("dlopen:{name}")])
+            .output();
+        printed(&output.expect("the program can be run")).1
+    };
+    let errors = try_it("libipq-of-the-installation.so");
+    assert!(errors.contains(&format!("{}: ", library.display())), "{errors}");
+    let errors = try_it("./libipq-of-the-installation.so");
+    assert!(!errors.contains(&format!("{}", lib.display())), "{errors}");
 }
 
 #[cfg(unix)]
@@ -314,9 +348,10 @@ fn a_matrix_of_saved_results_is_written_to_a_file() {
     let page = NamedTempFile::new().expect("there is room for a file");
     let (results, page) = (saved.path().display().to_string(), page.path().display().to_string());
     let output = program(&["matrix", &results, "--format", "html", "--output", &page]);
+    let summary = format!("{page}: 3 cases in 1 world\n");
     assert_eq!(
         (output.status.code(), printed(&output)),
-        (Some(0), (String::new(), String::new()))
+        (Some(0), (String::new(), summary))
     );
     let written = std::fs::read_to_string(page).expect("it is there");
     assert!(

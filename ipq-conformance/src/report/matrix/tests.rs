@@ -173,6 +173,21 @@ fn a_list_that_is_out_of_date_is_bad() {
 }
 
 #[test]
+fn the_summary_names_the_worlds_with_trouble() {
+    let good = results("sim", "3.4", passed(&["wire/first", "wire/second"]));
+    let mut bad = results(
+        "nfqueue",
+        "6.18",
+        vec![tried("wire/first", Level::Must, Outcome::Failed)],
+    );
+    bad.out_of_date.push("it names nothing".into());
+    assert_eq!(
+        Matrix::new(vec![good, bad], &SUITE).summary(),
+        "2 cases in 2 worlds; 1 failed in nfqueue; known differences of nfqueue are out of date"
+    );
+}
+
+#[test]
 fn every_cell_that_is_not_green_has_a_reason() {
     let mut cases: Vec<_> = Outcome::ALL
         .iter()
