@@ -276,7 +276,11 @@ fn begin(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Result<Subject, 
     let capabilities = world.capabilities();
     let missing = capabilities.first_missing(&needs_of(&setup));
     if let Some(missing) = missing.or_else(|| capabilities.first_missing(case.needs)) {
-        let reason = format!("needs {missing}: a world that {}", missing.description());
+        let reason = format!(
+            "needs {missing}: a world that {}{}",
+            missing.description(),
+            missing.advice()
+        );
         return Err(Stopped::without_place(Outcome::Skipped, reason));
     }
     Subject::begin(world, &setup, seed, Some(Instant::now() + case.time_limit))

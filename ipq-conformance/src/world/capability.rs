@@ -114,9 +114,9 @@ capabilities! {
 impl Capability {
     /// Returns the end of a sentence that says how a world can get the capability. Returns an empty
     /// text if only another world has it.
-    pub(super) const fn advice(self) -> &'static str {
+    pub(crate) const fn advice(self) -> &'static str {
         match self {
-            Self::QueuesProc => "; this machine's kernel shows it to root alone: run as root for these cases",
+            Self::QueuesProc => "; a real kernel shows it to root alone: run as root for these cases",
             _ => "",
         }
     }
