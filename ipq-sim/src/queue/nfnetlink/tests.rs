@@ -72,21 +72,29 @@ impl Bench {
 
     /// Carries out a datagram. Returns the answers, and the items that were taken.
     fn send(&mut self, sender: Sender, datagram: &[u8]) -> (Vec<Datagram>, Vec<u32>) {
-        let (mut answers, mut taken) = (Vec::new(), Vec::new());
+        let (mut answers, mut items) = (Vec::new(), Vec::new());
         let rules = *self.rules();
         for step in Messages::of(datagram, sender, &rules) {
             let answer = match step {
-                Step::Perform(request) => self.request(&request, sender, &mut taken).answer,
+                Step::Perform(request) => {
+                    let mut taken = Vec::new();
+                    let outcome = self.request(&request, sender, &mut taken);
+                    let one = match outcome.released.map(|released| released.packets) {
+                        Some(Packets::One(id)) => self.take(request.queue(), id).map(|item| (id, item)),
+                        _ => None,
+                    };
+                    for (id, item) in one.into_iter().chain(taken) {
+                        // Packets that UNBIND takes out have no id.
+                        assert!(id == item || id == 0, "the item is the packet's own");
+                        items.push(item);
+                    }
+                    outcome.answer
+                }
                 Step::Answer(answer) => Some(answer),
             };
             answers.extend(answer.map(|answer| answer.datagram(sender)));
         }
-        let fetched = taken.into_iter().map(|taken| (taken.id(), self.fetch(taken)));
-        let items = fetched.map(|(id, item)| {
-            assert_eq!(item, Some(id), "the item is the packet's own");
-            id
-        });
-        (answers, items.collect())
+        (answers, items)
     }
 
     /// Sends a message, which must succeed. Returns the items that were taken.
