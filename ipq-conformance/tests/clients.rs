@@ -35,6 +35,10 @@ static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
 /// Compiles the library of `tests/c/faulty.c` with this defect, or with none, and returns its path.
 fn library(defect: Option<&str>) -> PathBuf {
     let library = Path::new(SCRATCH).join(format!("libipq-{}.so", defect.unwrap_or("sound")));
+    // Tests beside this one may load the library: they never see half of it.
+    let whole = tempfile::NamedTempFile::new_in(SCRATCH)
+        .expect("there is room for the library")
+        .into_temp_path();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/faulty.c");
     // With these options the C library notices when an fd_set overruns.
     succeed(
@@ -49,11 +53,12 @@ fn library(defect: Option<&str>) -> PathBuf {
                 "-D_FORTIFY_SOURCE=2",
             ])
             .args(["-shared", "-fPIC", "-o"])
-            .arg(&library)
+            .arg(&whole)
             .args(defect.map(|defect| format!("-D{defect}")))
             .arg(format!("-I{CORE}/include"))
             .arg(source),
     );
+    whole.persist(&library).expect("a file is renamed");
     library
 }
 

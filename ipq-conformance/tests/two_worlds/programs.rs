@@ -62,7 +62,7 @@ pub(super) fn tests<W: World>() -> [Test<W>; 6] {
     ]
 }
 
-/// Returns the verdict DROP for a DNS query, and ACCEPT for any other packet.
+/// Drops DNS queries, and lets everything else through.
 fn decide(packet: &mut QueuedPacket<'_>) -> Verdict {
     match packet.headers().map(|headers| headers.transport) {
         Ok(Some(TransportSlice::Udp(udp))) if udp.destination_port() == 53 => Verdict::Drop,
