@@ -115,8 +115,8 @@ enum Action {
     Matrix(MatrixArguments),
     /// Put the reports of the parts of a run, a replay or a diff together.
     ///
-    /// The parts are those of `--partition`, or runs of different cases in the same world. The result
-    /// is the report of the whole run.
+    /// The parts are those of `--partition`, or runs of different cases in the same world. The
+    /// result is the report of the whole run.
     #[command(after_help = MERGE_HELP)]
     Merge(MergeArguments),
     /// Do the steps of recordings of a kernel, and compare the answers byte for byte
@@ -141,9 +141,9 @@ enum Action {
     /// Explain netlink messages frame by frame, and name the rules that a frame breaks
     ///
     /// Reads a capture (pcap or pcapng) of the link type NETLINK, as `ipq-sim run --trace`, `run
-    /// --transcripts` and a capture on a device of type nlmon write it, or a hex dump: of xxd, hexdump,
-    /// od, tcpdump -x, strace -xx, or plain pairs of digits. Messages of both parts are known: of
-    /// `ip_queue`, and of numbered queues (`nfnetlink_queue`).
+    /// --transcripts` and a capture on a device of type nlmon write it, or a hex dump: of xxd,
+    /// hexdump, od, tcpdump -x, strace -xx, or plain pairs of digits. Messages of both parts are
+    /// known: of `ip_queue`, and of numbered queues (`nfnetlink_queue`).
     #[cfg(target_os = "linux")]
     #[command(after_help = DECODE_HELP)]
     Decode(DecodeArguments),
@@ -205,8 +205,8 @@ struct RunArguments {
     /// [default: the `libipq_preload.so` that was installed with this command, if there is one]
     #[arg(long, value_name = "OBJECT", requires = "client", value_parser = readable_file)]
     preload: Option<PathBuf>,
-    /// Only part K of N of the chosen cases, such as 1/3, so that several machines can share them; `merge`
-    /// puts the reports together
+    /// Only part K of N of the chosen cases, such as 1/3, so that several machines can share them;
+    /// `merge` puts the reports together
     #[arg(long, value_name = "K/N")]
     partition: Option<Partition>,
     /// The format of the report
@@ -271,8 +271,8 @@ Exit status: that of a `run` of all columns: 1 if a cell failed, broke or passed
 
 #[derive(Debug, Args)]
 struct MergeArguments {
-    /// The reports of the parts, as `run` and `replay` with `--format json` write them, or as `diff`
-    /// with `--checkpoint` does
+    /// The reports of the parts, as `run` and `replay` with `--format json` write them, or as
+    /// `diff` with `--checkpoint` does
     #[arg(value_name = "REPORT", required = true)]
     reports: Vec<PathBuf>,
     /// The file to write to, instead of standard output
@@ -347,8 +347,8 @@ struct ReplayArguments {
     /// The world to replay in
     #[arg(long, default_value = "sim")]
     world: String,
-    /// Only part K of N of the scenarios, such as 1/3, so that several machines can share them; `merge`
-    /// puts the reports together
+    /// Only part K of N of the scenarios, such as 1/3, so that several machines can share them;
+    /// `merge` puts the reports together
     #[arg(long, value_name = "K/N")]
     partition: Option<Partition>,
     /// The format of the report

@@ -283,8 +283,8 @@ mod checks {
         assert_eq!(handle.read_datagram(&mut [0; 20], Wait::Never), Ok(20));
     }
 
-    /// Reads datagrams with one or several faults, and checks that the error names the fault that is
-    /// checked first.
+    /// Reads datagrams with one or several faults, and checks that the error names the fault that
+    /// is checked first.
     #[rstest]
     #[case::sender_before_end(&[], 99, Error::ForeignSender { sender: PortId(99) }, ErrorNumber::Receive)]
     #[case::sender_before_length(&[0xff; 30], 99, Error::ForeignSender { sender: PortId(99) }, ErrorNumber::Receive)]

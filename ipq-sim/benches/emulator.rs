@@ -1,7 +1,8 @@
 //! What a packet's way through the emulator costs.
 //!
-//! `cargo bench -p ipq-sim`. The goal: the round trip of 1400 bytes costs no more than that of META and twice a copy of the
-//! payload. What a verdict costs in short and in long queues: `cargo bench -p ipq-bench --bench verdicts`.
+//! `cargo bench -p ipq-sim`. The goal: the round trip of 1400 bytes costs no more than that of META
+//! and twice a copy of the payload. What a verdict costs in short and in long queues: `cargo bench
+//! -p ipq-bench --bench verdicts`.
 
 use bytes::Bytes;
 use divan::counter::ItemsCount;
@@ -26,7 +27,8 @@ fn frame(destination: [u8; 4], length: usize) -> Bytes {
     frame.into()
 }
 
-/// A kernel that queues what arrives for itself, or what it forwards, and a handle that has set a mode.
+/// A kernel that queues what arrives for itself, or what it forwards, and a handle that has set a
+/// mode.
 fn listening(hook: Hook, mode: CopyMode) -> (Sim, Handle<SimTransport>) {
     let sim = Kernel::builder()
         .keep_fates(0)
@@ -48,7 +50,8 @@ fn read_id(handle: &Handle<SimTransport>, buffer: &mut [u8]) -> PacketId {
     }
 }
 
-/// A packet arrives, is read, is let through, and taken if it leaves. The frame is given away, as by a test that makes its own.
+/// A packet arrives, is read, is let through, and taken if it leaves. The frame is given away, as
+/// by a test that makes its own.
 fn round_trip(bencher: Bencher<'_, '_>, hook: Hook, mode: CopyMode, length: usize) {
     let destination = if hook == Hook::Input {
         [10, 1, 0, 1]

@@ -55,7 +55,8 @@ Captures are pcap or pcapng, plain or compressed by gzip or zstd. Their link lay
 VLAN tags, PPPoE, MPLS and SNAP; Linux cooked; raw IP; PPP and HDLC; BSD loopback; NFLOG; Wi-Fi,
 also with radiotap. The summary counts the packets that could not be fed, by reason.";
 
-/// Runs programs for Linux's packet queues (libipq and NFQUEUE) on an emulated kernel, without root and without a network.
+/// Runs programs for Linux's packet queues (libipq and NFQUEUE) on an emulated kernel, without root
+/// and without a network.
 #[derive(Parser)]
 #[command(name = "ipq-sim", version, after_help = EXIT_STATUS)]
 struct CommandLine {
@@ -100,10 +101,10 @@ struct KernelArguments {
     /// The receive buffer of the program's sockets, in bytes as getsockopt reads them.
     #[arg(long, value_name = "BYTES")]
     rcvbuf: Option<u32>,
-    /// The kernel to emulate: a version, such as 2.4.16 or 2.4, whose frames have the word size of the
-    /// program; or a profile, such as linux-2.4.16-i386, for programs of that word size [default:
-    /// 3.4.10 for a program that opens a socket of `ip_queue`, linux-6.18-x86_64 for one that opens a
-    /// socket of nfnetlink].
+    /// The kernel to emulate: a version, such as 2.4.16 or 2.4, whose frames have the word size of
+    /// the program; or a profile, such as linux-2.4.16-i386, for programs of that word size
+    /// [default: 3.4.10 for a program that opens a socket of `ip_queue`, linux-6.18-x86_64 for one
+    /// that opens a socket of nfnetlink].
     #[arg(long, value_name = "KERNEL", value_parser = KernelName::checked)]
     kernel: Option<KernelName>,
 }
@@ -174,16 +175,16 @@ struct FeedArguments {
     #[arg(long, value_name = "PPS|max", value_parser = rate, requires = "pcap")]
     rate: Option<Rate>,
     /// The number of packets that may wait for the program to read them [default: as many as there
-    /// is room for]. It does not go with --rate, which feeds packets whether the program reads them or
-    /// not.
+    /// is room for]. It does not go with --rate, which feeds packets whether the program reads them
+    /// or not.
     #[arg(long, value_name = "N", requires = "pcap", conflicts_with = "rate")]
     in_flight: Option<NonZeroUsize>,
     /// Feed as soon as the program listens, not only when it waits for packets.
     #[arg(long, requires = "pcap")]
     at_once: bool,
     /// Take `CAP_NET_ADMIN` away from the program: always, or after it has opened a queue and set a
-    /// copy mode, when some programs drop their privileges. The kernel then refuses every message of
-    /// the program (EPERM).
+    /// copy mode, when some programs drop their privileges. The kernel then refuses every message
+    /// of the program (EPERM).
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, default_missing_value = "always", requires = "pcap")]
     drop_net_admin: Option<Drop>,
     /// The number of seconds without any event after which the run and the program are ended.
@@ -214,18 +215,18 @@ struct RunArguments {
     /// binds later gets none of the packets that were fed before, which may be all of them.
     #[arg(long, value_name = "N", conflicts_with = "rules")]
     queue_num: Option<u16>,
-    /// A rule for the packets, in the syntax of iptables: '-p udp --dport 53 -j NFQUEUE --queue-num 2
-    /// --queue-bypass' [default: every packet is queued]. A rule may have -A with the name of --hook,
-    /// -4, -6, -t, -p, -s, -d, -i, -o, --sport, --dport, -m multiport with --sports and --dports, -m
-    /// mark with --mark, `!`, and the targets NFQUEUE with --queue-num, --queue-balance,
-    /// --queue-cpu-fanout and --queue-bypass, QUEUE, and MARK with --set-mark. The option can be given
-    /// several times. A packet that no rule queues passes, and is not counted as accepted. Packets
-    /// come by eth0 and leave by eth1.
+    /// A rule for the packets, in the syntax of iptables: '-p udp --dport 53 -j NFQUEUE --queue-num
+    /// 2 --queue-bypass' [default: every packet is queued]. A rule may have -A with the name of
+    /// --hook, -4, -6, -t, -p, -s, -d, -i, -o, --sport, --dport, -m multiport with --sports and
+    /// --dports, -m mark with --mark, `!`, and the targets NFQUEUE with --queue-num,
+    /// --queue-balance, --queue-cpu-fanout and --queue-bypass, QUEUE, and MARK with --set-mark. The
+    /// option can be given several times. A packet that no rule queues passes, and is not counted
+    /// as accepted. Packets come by eth0 and leave by eth1.
     #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
     rules: Vec<String>,
-    /// Give the program emulated raw sockets and packet sockets. What it sends by them is in OUT and
-    /// LOG.jsonl, each packet before those that had no verdict yet, and nothing of it reaches this
-    /// machine's network. It takes the launcher `seccomp`.
+    /// Give the program emulated raw sockets and packet sockets. What it sends by them is in OUT
+    /// and LOG.jsonl, each packet before those that had no verdict yet, and nothing of it reaches
+    /// this machine's network. It takes the launcher `seccomp`.
     #[arg(long)]
     raw_sockets: bool,
     #[command(flatten)]

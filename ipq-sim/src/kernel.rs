@@ -242,8 +242,8 @@ impl Kernel {
         self.sockets.shut_down();
     }
 
-    /// Puts any bytes into the receive buffer of the socket bound to `port_id`, as if the kernel had
-    /// sent them.
+    /// Puts any bytes into the receive buffer of the socket bound to `port_id`, as if the kernel
+    /// had sent them.
     #[cfg(test)]
     pub(crate) fn forge(&mut self, protocol: i32, port_id: ipq_core::PortId, bytes: Vec<u8>) {
         let datagram = crate::netlink::Datagram::of_bytes(ipq_core::PortId::KERNEL, bytes.into());

@@ -299,7 +299,8 @@ fn lines(output: &Output) -> Vec<String> {
 /// Starts a program as root of a network namespace of its own, with its loopback device.
 const IN_A_NAMESPACE: [&str; 4] = ["-rn", "sh", "-c", "ip link set lo up && exec \"$0\""];
 
-/// The program that says what calls return, compiled with these flags; none if it can't be run here.
+/// The program that says what calls return, compiled with these flags; none if it can't be run
+/// here.
 fn calls(flags: &[&str]) -> Option<PathBuf> {
     if skipped(missing_optional_compiler("cc", flags)) || !can_launch() {
         return None;

@@ -60,8 +60,8 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     })
 }
 
-/// Fails if `path` is no file, but a word that chooses cases for `run`. The error says how to choose
-/// cases for a matrix.
+/// Fails if `path` is no file, but a word that chooses cases for `run`. The error says how to
+/// choose cases for a matrix.
 fn refuse_filter(path: &Path) -> Result<(), Failure> {
     let Some(word) = path.to_str().filter(|_| !path.exists()) else {
         return Ok(());

@@ -52,9 +52,9 @@ struct Judged {
     wrong: Option<usize>,
 }
 
-/// Returns the range of the bytes of the time in a packet message of a numbered queue. `None` if the
-/// message has no time, is another one, or ends before the time. If the message is cut within the
-/// time, the range exceeds it.
+/// Returns the range of the bytes of the time in a packet message of a numbered queue. `None` if
+/// the message has no time, is another one, or ends before the time. If the message is cut within
+/// the time, the range exceeds it.
 fn timestamp(message: &[u8], abi: Abi) -> Option<Range<usize>> {
     let word = |at: usize| number(message, at..at + 2, abi).map(|value| value as u16);
     if word(4) != Some(queue_type::PACKET) {

@@ -62,8 +62,9 @@ pub(super) fn describe(implementation: &str) -> Description {
     }
 }
 
-/// Returns the version of a kernel, from its release and build as `uname -r` and `uname -v` say them.
-/// A release of Debian names the kernel's interface, as in 6.1.0-57-amd64, and its build the version.
+/// Returns the version of a kernel, from its release and build as `uname -r` and `uname -v` say
+/// them. A release of Debian names the kernel's interface, as in 6.1.0-57-amd64, and its build the
+/// version.
 fn version<'u>(release: &'u str, build: &'u str) -> &'u str {
     let debian = build.split_once(" Debian ").map(|(_, package)| package);
     debian.map_or(release, |package| package.split(['-', ' ']).next().unwrap_or(package))

@@ -1,5 +1,5 @@
-//! Programs as worlds and as clients: the protocols of the pipe, their pages and schemas, and examples
-//! in Python.
+//! Programs as worlds and as clients: the protocols of the pipe, their pages and schemas, and
+//! examples in Python.
 #![cfg(target_os = "linux")]
 
 mod breaches;

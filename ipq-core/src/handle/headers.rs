@@ -30,9 +30,9 @@ impl QueuedPacket<'_> {
     }
 
     /// Computes the packet's checksums anew, as [`repair_checksums`] does. The verdict then
-    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut). On an
-    /// error, this changes nothing, and the verdict replaces the packet only if an earlier call has
-    /// changed it.
+    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut). On
+    /// an error, this changes nothing, and the verdict replaces the packet only if an earlier call
+    /// has changed it.
     pub fn repair_checksums(&mut self) -> Result<(), SliceError> {
         let checksums = Checksums::of(self.payload())?;
         checksums.write(self.payload_mut());

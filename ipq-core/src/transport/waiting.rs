@@ -68,8 +68,8 @@ pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) 
     }
 }
 
-/// Returns the transport's error for the error number of a call that receives: EAGAIN is a time-out,
-/// EINTR a signal, ENOBUFS an overrun, and any other number stays itself.
+/// Returns the transport's error for the error number of a call that receives: EAGAIN is a
+/// time-out, EINTR a signal, ENOBUFS an overrun, and any other number stays itself.
 pub(super) fn receive_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EAGAIN => TransportError::TimedOut,

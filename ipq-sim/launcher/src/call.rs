@@ -81,8 +81,8 @@ pub enum Name {
     /// not set, reported only if the descriptor is [`FIRST_WITH_SENDER`] or higher and the caller
     /// asks for the sender's address.
     ReceiveFrom,
-    /// `write`, `writev`, `sendto`, `sendmsg` or `sendmmsg` on a descriptor from [`FIRST_RAW`] on, or
-    /// any send call of i386's `socketcall`. Reported only if
+    /// `write`, `writev`, `sendto`, `sendmsg` or `sendmmsg` on a descriptor from [`FIRST_RAW`] on,
+    /// or any send call of i386's `socketcall`. Reported only if
     /// [`Watch::raw_sockets`](crate::Watch::raw_sockets) is set.
     Send(SendForm),
     /// `open`, `openat` or `openat2`: opens a file by its path.

@@ -171,9 +171,9 @@ impl Listener {
         self.respond(call, 0, -errno, 0)
     }
 
-    /// Lets the kernel carry out a call. A `socket` call for a watched protocol, or for a raw socket
-    /// if those are watched, fails with EPROTONOSUPPORT instead. Any other `socket` call that came
-    /// through `socketcall` is made by this process, and the caller gets the socket.
+    /// Lets the kernel carry out a call. A `socket` call for a watched protocol, or for a raw
+    /// socket if those are watched, fails with EPROTONOSUPPORT instead. Any other `socket` call
+    /// that came through `socketcall` is made by this process, and the caller gets the socket.
     pub fn proceed(&self, call: &Call) -> io::Result<()> {
         if call.name != Name::Socket {
             return self.respond(call, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);

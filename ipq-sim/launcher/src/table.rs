@@ -72,8 +72,8 @@ impl Interface {
 /// What a filter is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Calls are reported to a listener, which answers them. The fields say which calls are reported
-    /// beside those that always are.
+    /// Calls are reported to a listener, which answers them. The fields say which calls are
+    /// reported beside those that always are.
     Watch {
         /// `true` if receive calls and `read` are reported.
         receives: bool,
@@ -288,7 +288,8 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool, raw: bool) -
         ),
         What::IoUring => (Action::Refuse(libc::ENOSYS), vec![]),
     };
-    // A rule without alternatives is for every call. Without a protocol no `socket` call is watched.
+    // A rule without alternatives is for every call. Without a protocol no `socket` call is
+    // watched.
     if action == Action::Notify(Name::Socket) && alternatives.is_empty() {
         return None;
     }

@@ -17,8 +17,9 @@ pub enum PacketEvent {
         packet_id: PacketId,
         /// The verdict that the program gave.
         verdict: Verdict,
-        /// `true` if the verdict's payload replaced the packet (VER-5). `false` for a payload that the
-        /// kernel ignores or that drops the packet, such as one that is too short (VER-6, NFQ-69).
+        /// `true` if the verdict's payload replaced the packet (VER-5). `false` for a payload that
+        /// the kernel ignores or that drops the packet, such as one that is too short (VER-6,
+        /// NFQ-69).
         replaced: bool,
         /// The mark that the verdict set, if it set one (NFQ-67).
         mark: Option<u32>,

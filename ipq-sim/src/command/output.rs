@@ -29,9 +29,10 @@ const FLUSHED_EVERY: Duration = Duration::from_millis(200);
 #[derive(Args)]
 pub(super) struct OutputArguments {
     /// The file for the packets, as raw IP with the capture's times. A name that ends in `.pcapng`
-    /// gets every packet that was fed, with its verdict (0 let through, 2 dropped, as traffic control
-    /// numbers them) and a comment if it was changed or dropped, or if the verdict was refused. Any
-    /// other name, and `-` for standard output, gets a pcap of the packets that got through.
+    /// gets every packet that was fed, with its verdict (0 let through, 2 dropped, as traffic
+    /// control numbers them) and a comment if it was changed or dropped, or if the verdict was
+    /// refused. Any other name, and `-` for standard output, gets a pcap of the packets that got
+    /// through.
     #[arg(long, value_name = "OUT", requires = "pcap")]
     out: Option<PathBuf>,
     /// The file for what became of each packet, a JSON object a line. ipq-sim/docs/log.md in the

@@ -245,8 +245,8 @@ impl Kernel {
     }
 }
 
-/// Replaces a packet's bytes by its verdict's payload. Returns `false` if there is no payload. Fails
-/// if the payload is shorter than the packet's header, which drops the packet (NFQ-69).
+/// Replaces a packet's bytes by its verdict's payload. Returns `false` if there is no payload.
+/// Fails if the payload is shorter than the packet's header, which drops the packet (NFQ-69).
 fn replace(packet: &mut Packet, payload: Option<&[u8]>) -> Result<bool, DropReason> {
     let Some(payload) = payload else {
         return Ok(false);

@@ -118,8 +118,8 @@ pub struct Run {
     /// The kernel that takes the place of `profile` if the program opens a socket of nfnetlink or a
     /// rule names a queue by its number. `None` if every program gets `profile`.
     numbered: Option<Profile>,
-    /// The reason for `profile` if every program gets it. `None` if the kernel depends on the socket
-    /// that the program opens.
+    /// The reason for `profile` if every program gets it. `None` if the kernel depends on the
+    /// socket that the program opens.
     kernel_reason: Option<KernelReason>,
     /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the queues
     /// that the program listens to. With at least one of the `rules`, the rules alone decide.
@@ -321,8 +321,8 @@ impl Run {
         launcher::choose(self)
     }
 
-    /// Returns `true` if only programs of `ip_queue` can get emulated sockets in this run: it starts
-    /// no program, or has another launcher than [`Launcher::Seccomp`].
+    /// Returns `true` if only programs of `ip_queue` can get emulated sockets in this run: it
+    /// starts no program, or has another launcher than [`Launcher::Seccomp`].
     fn serves_ip_queue_alone(&self) -> bool {
         match &self.client {
             Client::Anybody(_) => true,

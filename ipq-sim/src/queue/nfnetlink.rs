@@ -203,8 +203,8 @@ impl<T> Queues<T> {
         (result, note, released)
     }
 
-    /// Takes out the packet that waits in a queue under an id. Returns its item, or `None` if there is
-    /// no such packet.
+    /// Takes out the packet that waits in a queue under an id. Returns its item, or `None` if there
+    /// is no such packet.
     #[inline]
     pub fn take(&mut self, number: u16, id: u32) -> Option<T> {
         self.instances.get_mut(&number)?.packets.take(id)

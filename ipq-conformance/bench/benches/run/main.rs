@@ -2,8 +2,8 @@
 //! on this kernel's queue.
 //!
 //! `cargo bench -p ipq-bench --bench run`, and `-- --before PATH --before-library DIR` for an older
-//! command with the libipq that belongs to it. The program is the accept loop of libipq(3) in C, and
-//! beside it one with the old interface of `libnetfilter_queue`, with `ipq-sim run`'s default
+//! command with the libipq that belongs to it. The program is the accept loop of libipq(3) in C,
+//! and beside it one with the old interface of `libnetfilter_queue`, with `ipq-sim run`'s default
 //! options. Each contender runs once in each pass, so that the machine's other load affects all of
 //! them alike. A contender that can't be measured is skipped with its reason.
 

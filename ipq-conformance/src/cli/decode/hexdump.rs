@@ -210,9 +210,9 @@ fn is_offset(word: &str) -> bool {
     (6..=8).contains(&word.len()) && word.starts_with("00") && word.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
-/// Returns whether the first word of a frame is an offset, given that it looks like one. It may also
-/// be the frame's first 4 bytes as a big-endian machine writes them: the frame's length, which is
-/// never 0. Such a word has 8 digits, and no single byte follows it in `rest`.
+/// Returns whether the first word of a frame is an offset, given that it looks like one. It may
+/// also be the frame's first 4 bytes as a big-endian machine writes them: the frame's length, which
+/// is never 0. Such a word has 8 digits, and no single byte follows it in `rest`.
 fn begins_offsets(word: &str, rest: &str) -> bool {
     let next = rest.split_whitespace().next();
     word.bytes().all(|digit| digit == b'0') || word.len() != 8 || next.is_some_and(|next| next.len() == 2)

@@ -209,8 +209,8 @@ fn marked(state: State) -> Option<String> {
     (state != State::Run(Outcome::Passed)).then(|| class(state))
 }
 
-/// Returns the name of an anchor: `kind`, a colon, and `text` with `-` for each character that is not
-/// an ASCII letter, a digit or one of `._-/`.
+/// Returns the name of an anchor: `kind`, a colon, and `text` with `-` for each character that is
+/// not an ASCII letter, a digit or one of `._-/`.
 fn anchor(kind: &str, text: &str) -> String {
     let plain = |letter: char| {
         if letter.is_ascii_alphanumeric() || "._-/".contains(letter) {

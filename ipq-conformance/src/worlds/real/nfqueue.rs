@@ -141,8 +141,8 @@ fn proc_can_be_read() -> bool {
 }
 
 /// Reads [`PROC`]. If permission is denied, as some systems do to the owner of a user namespace,
-/// fails as lacking [`Capability::QueuesProc`]. Any other error is broken, also that there is no such
-/// file.
+/// fails as lacking [`Capability::QueuesProc`]. Any other error is broken, also that there is no
+/// such file.
 fn read_proc() -> Result<Observation, WorldError> {
     match fs::read_to_string(PROC) {
         Ok(text) => Ok(Observation::Text(text)),

@@ -1,8 +1,8 @@
 //! The meaning of a program's socket calls where an emulator stands in for the kernel.
 //!
 //! The library that is loaded into a program and the launcher that traces a program both see the
-//! program's calls, and ask here what the calls mean. Nothing here makes a call, reads memory or can
-//! panic.
+//! program's calls, and ask here what the calls mean. Nothing here makes a call, reads memory or
+//! can panic.
 
 use crate::errno::Errno;
 use crate::family::Family;

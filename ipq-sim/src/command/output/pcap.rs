@@ -10,8 +10,8 @@ use std::io::{self, Write};
 /// The magic number of a pcap file with times in nanoseconds.
 const MAGIC: u32 = 0xa1b2_3c4d;
 
-/// The snapshot length in the file's header, in bytes: the most bytes of a record, and the most that
-/// Wireshark and libpcap read of one. No packet is longer, but a netlink message may be.
+/// The snapshot length in the file's header, in bytes: the most bytes of a record, and the most
+/// that Wireshark and libpcap read of one. No packet is longer, but a netlink message may be.
 pub(super) const SNAPSHOT: u32 = 1 << 18;
 
 pub(super) struct PcapWriter(Destination);

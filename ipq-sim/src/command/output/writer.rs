@@ -93,8 +93,8 @@ impl Writer {
         self.take(Report::Packet(packet))
     }
 
-    /// Takes a packet that the program sent itself, to be written behind the reports so far. An error
-    /// is the thread's, as with [`packet`](Self::packet).
+    /// Takes a packet that the program sent itself, to be written behind the reports so far. An
+    /// error is the thread's, as with [`packet`](Self::packet).
     pub(super) fn own_packet(&mut self, packet: OwnPacket) -> io::Result<()> {
         self.bytes += packet.packet.as_ref().map_or(0, bytes::Bytes::len);
         self.take(Report::Own(packet))

@@ -33,9 +33,9 @@ pub enum ProgramEnd {
 /// The outcome of a run. Variants are ordered from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Every packet that could be fed was fed and has a fate, at least one of them was queued to the
-    /// program, and the program did not fail. Refused messages, a program that had to be killed,
-    /// and a capture that ends within a record count as success, too.
+    /// Every packet that could be fed was fed and has a fate, at least one of them was queued to
+    /// the program, and the program did not fail. Refused messages, a program that had to be
+    /// killed, and a capture that ends within a record count as success, too.
     Success,
     /// No packet could be fed, or none was queued to the program: nobody listened to the packets'
     /// queues, or no rule queued them. Nothing else went wrong.

@@ -65,7 +65,8 @@ pub enum Unqueued {
     NoRule,
     /// The packet's queue had no listener, and its rule has `--queue-bypass`.
     Bypass,
-    /// The packet's queue was full, and the program had set the queue's flag to accept packets then.
+    /// The packet's queue was full, and the program had set the queue's flag to accept packets
+    /// then.
     FailOpen,
 }
 
@@ -327,8 +328,8 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Reports a packet that the program sent itself. Its time is that of the first record without a
-    /// fate, or else of the last one; `next` if no record has been added.
+    /// Reports a packet that the program sent itself. Its time is that of the first record without
+    /// a fate, or else of the last one; `next` if no record has been added.
     pub(super) fn sent_itself(
         &mut self,
         sent: &RawPacket,

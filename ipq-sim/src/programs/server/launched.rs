@@ -86,8 +86,8 @@ pub enum Remark {
     /// A process can't be looked into, so that its calls on sockets went on to this machine's
     /// kernel.
     Hidden,
-    /// A packet that the program sent by a raw socket was lost: the socket's descriptor had so low a
-    /// number that the call was not seen, and the bytes alone do not make a packet.
+    /// A packet that the program sent by a raw socket was lost: the socket's descriptor had so low
+    /// a number that the call was not seen, and the bytes alone do not make a packet.
     LostRaw,
 }
 
@@ -709,8 +709,8 @@ fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), 
 }
 
 /// Reads the address to which a call's second argument points, at most its first `longest` bytes.
-/// The third argument is the address's length. Fails with EINVAL if the length is negative, and with
-/// EFAULT if the memory can't be read.
+/// The third argument is the address's length. Fails with EINVAL if the length is negative, and
+/// with EFAULT if the memory can't be read.
 fn address(listener: &Listener, call: &Call, longest: usize) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
     let mut address = vec![0; length.min(longest)];

@@ -32,8 +32,8 @@ struct Contents<'m> {
 }
 
 impl<'m> Contents<'m> {
-    /// Reads a verdict whose only attribute is its header, as it is in nearly all. Returns `None` for
-    /// any other.
+    /// Reads a verdict whose only attribute is its header, as it is in nearly all. Returns `None`
+    /// for any other.
     ///
     /// The slow twin is [`of`](Self::of) the attributes that were [read](Attributes::read).
     #[inline]
@@ -123,8 +123,8 @@ impl Decision {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a verdict on one packet. If it succeeds, sets `released` to the verdict, and leaves
-    /// the packet in its queue. Returns the result, and the note for the answer.
+    /// Carries out a verdict on one packet. If it succeeds, sets `released` to the verdict, and
+    /// leaves the packet in its queue. Returns the result, and the note for the answer.
     pub(super) fn decide<'m>(
         &mut self,
         request: &Request<'m>,

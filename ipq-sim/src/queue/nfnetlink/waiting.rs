@@ -5,8 +5,8 @@
 //! that still waits where a later one has its place becomes a *straggler*: it moves to a map.
 //!
 //! A verdict touches its packet's place and nothing else. Packets have no links to each other, and
-//! no index leads to their places. In a long queue each of these would be in no cache, and a verdict
-//! would wait for one after the other.
+//! no index leads to their places. In a long queue each of these would be in no cache, and a
+//! verdict would wait for one after the other.
 
 use std::collections::BTreeMap;
 use std::iter;

@@ -150,8 +150,8 @@ fn number_policy(aligned: Aligned) -> (u16, Vec<u8>) {
 }
 
 /// Returns the two forms of the answer to a number that is too short: without alignment, and with
-/// it. The number's attribute is at byte `at` of the message, and the content of the answer's policy
-/// begins at byte `policy_from` of the answer.
+/// it. The number's attribute is at byte `at` of the message, and the content of the answer's
+/// policy begins at byte `policy_from` of the answer.
 fn short_number(capped: bool, at: u32, policy_from: usize) -> [AnswerForm; 2] {
     [Aligned::No, Aligned::From(policy_from)].map(|aligned| AnswerForm {
         capped,

@@ -94,8 +94,8 @@ pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<
     })
 }
 
-/// Returns the packet in an Ethernet frame, as far as the frame goes. The packet's own header is not
-/// looked at.
+/// Returns the packet in an Ethernet frame, as far as the frame goes. The packet's own header is
+/// not looked at.
 pub(in super::super) fn in_ethernet(frame: &[u8]) -> Result<&[u8], NotFed> {
     ethernet::frame(frame).map(|found| found.packet)
 }

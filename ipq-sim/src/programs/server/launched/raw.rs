@@ -34,7 +34,8 @@ pub(in crate::programs::server) struct GivenRaw {
 }
 
 impl Server {
-    /// Returns the program's raw socket with that inode; `None` if there is no such emulated socket.
+    /// Returns the program's raw socket with that inode; `None` if there is no such emulated
+    /// socket.
     pub(super) fn raw_with(&mut self, inode: Option<u64>) -> Option<&mut GivenRaw> {
         let mut raw_sockets = self.connections.values_mut().filter_map(|connection| match connection {
             Connection::Raw(raw) => Some(raw),

@@ -43,15 +43,15 @@ impl Ipv4 {
         }
     }
 
-    /// Binds the socket to the address in a `struct sockaddr_in`, from which packets then come. Fails if it is
-    /// no such structure.
+    /// Binds the socket to the address in a `struct sockaddr_in`, from which packets then come.
+    /// Fails if it is no such structure.
     pub(super) fn bind(&mut self, address: &[u8]) -> Result<(), Errno> {
         (self.local, _) = parse(address)?;
         Ok(())
     }
 
-    /// Connects the socket to the address in a `struct sockaddr_in`, to which packets without an address then
-    /// go. Ends the connection if the structure's family is `AF_UNSPEC`.
+    /// Connects the socket to the address in a `struct sockaddr_in`, to which packets without an
+    /// address then go. Ends the connection if the structure's family is `AF_UNSPEC`.
     pub(super) fn connect(&mut self, address: &[u8]) -> Result<(), Errno> {
         self.peer = match family(address) {
             Some(AF_UNSPEC) => None,
@@ -68,8 +68,8 @@ impl Ipv4 {
         address(self.local, self.protocol)
     }
 
-    /// Returns the `struct sockaddr_in` that the socket is connected to. Fails with ENOTCONN if there is none,
-    /// or if its port is 0.
+    /// Returns the `struct sockaddr_in` that the socket is connected to. Fails with ENOTCONN if
+    /// there is none, or if its port is 0.
     pub(super) fn peer(&self) -> Result<Vec<u8>, Errno> {
         match self.peer {
             Some((peer, port @ 1..)) => Ok(address(peer, port)),
@@ -106,8 +106,8 @@ impl Ipv4 {
         self.identification
     }
 
-    /// Fills in what the kernel fills in of a header that comes from the program: the length and the
-    /// checksum always; the source and the identification where they are 0.
+    /// Fills in what the kernel fills in of a header that comes from the program: the length and
+    /// the checksum always; the source and the identification where they are 0.
     fn complete(&mut self, mut packet: Vec<u8>) -> Result<Vec<u8>, Errno> {
         let header_length = packet.first().map_or(0, |first| usize::from(first & 0xf) * 4);
         if header_length < HEADER || packet.len() < header_length {

@@ -41,8 +41,8 @@ impl Ipv6 {
         }
     }
 
-    /// Binds the socket to the address in a `struct sockaddr_in6`, from which packets then come. Fails if it is
-    /// no such structure.
+    /// Binds the socket to the address in a `struct sockaddr_in6`, from which packets then come.
+    /// Fails if it is no such structure.
     pub(super) fn bind(&mut self, address: &[u8]) -> Result<(), Errno> {
         if family(address) != Some(AF_INET6) {
             return Err(Errno::EINVAL);
@@ -51,8 +51,8 @@ impl Ipv6 {
         Ok(())
     }
 
-    /// Connects the socket to the address in a `struct sockaddr_in6`, to which packets without an address then
-    /// go. Ends the connection if the structure's family is `AF_UNSPEC`.
+    /// Connects the socket to the address in a `struct sockaddr_in6`, to which packets without an
+    /// address then go. Ends the connection if the structure's family is `AF_UNSPEC`.
     pub(super) fn connect(&mut self, address: &[u8]) -> Result<(), Errno> {
         self.peer = match family(address) {
             Some(AF_UNSPEC) => None,
@@ -69,8 +69,8 @@ impl Ipv6 {
         address(self.local, self.protocol)
     }
 
-    /// Returns the `struct sockaddr_in6` that the socket is connected to. Fails with ENOTCONN if there is none,
-    /// or if its port is 0.
+    /// Returns the `struct sockaddr_in6` that the socket is connected to. Fails with ENOTCONN if
+    /// there is none, or if its port is 0.
     pub(super) fn peer(&self) -> Result<Vec<u8>, Errno> {
         match self.peer {
             Some((peer, port @ 1..)) => Ok(address(peer, port)),
@@ -78,8 +78,8 @@ impl Ipv6 {
         }
     }
 
-    /// Returns the packet that leaves when `bytes` are sent. A header that comes from the program is
-    /// left as it is.
+    /// Returns the packet that leaves when `bytes` are sent. A header that comes from the program
+    /// is left as it is.
     pub(super) fn send(&self, bytes: Vec<u8>, address: Option<&[u8]>, options: &Options) -> Result<Vec<u8>, Errno> {
         let (destination, protocol) = match address {
             Some(address) => self.destination(parse(address)?)?,

@@ -72,7 +72,8 @@ impl Options {
         }
     }
 
-    /// Sets an option. Returns `false` if it is one of the socket level that a Unix socket has, too.
+    /// Sets an option. Returns `false` if it is one of the socket level that a Unix socket has,
+    /// too.
     pub(super) fn set(&mut self, level: i32, name: i32, value: &[u8]) -> Result<bool, Errno> {
         if level == SOL_SOCKET {
             match name {

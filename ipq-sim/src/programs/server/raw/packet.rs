@@ -68,8 +68,8 @@ impl PacketSocket {
         Ok(())
     }
 
-    /// Returns the address that the socket is bound to, with the device's link address. Every device
-    /// is an Ethernet device.
+    /// Returns the address that the socket is bound to, with the device's link address. Every
+    /// device is an Ethernet device.
     pub(super) fn name(&self) -> Vec<u8> {
         /// `ARPHRD_ETHER`.
         const KIND: u16 = 1;
