@@ -160,8 +160,7 @@ impl Profile {
 
     /// Returns the profile of that name, or one that stands for a kernel of that version. Profiles
     /// that were measured come before those that were read, and among these one of 64 bits comes
-    /// first. Fails if there is none. The profiles with numbered queues, such as 6.18, are found by
-    /// their names alone.
+    /// first. Fails if there is none.
     pub fn of_kernel(kernel: &str) -> Result<Nearest, NoProfile> {
         if let Some(profile) = Self::by_name(kernel) {
             return Ok(profile.standing_in(profile.abi, Nearness::Own));

@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The greatest number of bytes that are read of a program's file. The rest of a longer file is not
@@ -53,7 +54,8 @@ impl Linkage {
 }
 
 /// Returns the path of a program's file: `program` itself if it has a slash, otherwise the first
-/// file of that name in the directories of `PATH`. Returns `program` itself if there is none.
+/// executable file of that name in the directories of `PATH`. Returns `program` itself if there is
+/// none.
 fn found(program: &OsStr) -> PathBuf {
     if program.as_bytes().contains(&b'/') {
         return program.into();
@@ -61,7 +63,9 @@ fn found(program: &OsStr) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|directory| directory.join(program))
-        .find(|candidate| candidate.is_file())
+        .find(|candidate| {
+            std::fs::metadata(candidate).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        })
         .unwrap_or_else(|| Path::new(program).to_owned())
 }
 

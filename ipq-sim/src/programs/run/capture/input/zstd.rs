@@ -27,8 +27,8 @@ impl<R: Read> Frames<R> {
     }
 
     /// Begins the next frame that holds data, and passes over skippable frames. Returns `false` at
-    /// the end of the source. Fails if the source ends within a frame's header, or if the bytes are
-    /// no frame.
+    /// the end of the source. Fails if the source ends within a frame's header or a skippable frame,
+    /// or if the bytes are no frame.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.source.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {
@@ -37,7 +37,10 @@ impl<R: Read> Frames<R> {
                     return Ok(true);
                 }
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
+                    let skipped = io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
+                    if skipped < length.into() {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
                 }
                 Err(error) => return Err(self.failed(error)),
             }
@@ -87,5 +90,24 @@ impl<R: Read> Read for Noticing<R> {
         let read = self.source.read(buffer)?;
         self.ended |= read == 0 && !buffer.is_empty();
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_skippable_frame_is_passed_over_and_a_cut_one_is_an_error() {
+        // Its magic number, its length, and two bytes.
+        let frame = [0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7];
+        let content = |source: &[u8]| {
+            let mut content = Vec::new();
+            let read = Frames::new(source).read_to_end(&mut content);
+            read.map(|_| content).map_err(|error| error.kind())
+        };
+        assert_eq!(content(&frame), Ok(Vec::new()));
+        assert_eq!(content(&frame[..9]), Err(io::ErrorKind::UnexpectedEof));
     }
 }
