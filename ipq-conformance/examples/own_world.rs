@@ -83,6 +83,9 @@ impl WorldFactory for Factory {
 }
 
 fn main() -> ExitCode {
+    // For the worlds of a real kernel this program is started once more.
+    #[cfg(target_os = "linux")]
+    worlds::serve_if_asked();
     let mut worlds = worlds::all();
     worlds.push(Arc::new(Factory));
     cli::main(&worlds)

@@ -535,12 +535,15 @@ impl Choice {
     }
 }
 
-/// Reads the command line, carries the command out, and returns the exit status. `worlds` are the
-/// worlds that the command line can name.
+/// Reads the command line, carries the command out, and returns the exit status. After `--help` or
+/// wrong usage it ends the process itself. The command line can name `worlds`, and beside them the
+/// emulated kernels and `exec:PROGRAM`.
 ///
-/// This is the whole of the program `ipq-conformance`. To test a world of your own, write a program
-/// that passes the world's factory to this function, beside [`worlds::all`](crate::worlds::all) or
-/// instead.
+/// To test a world of your own, write a program that passes the world's factory to this function,
+/// beside [`worlds::all`](crate::worlds::all) or instead. On Linux the program must call
+/// `worlds::serve_if_asked` first if it has the real worlds or `--client dlopen:`, since it is then
+/// started once more for each, and before that `vm::run_if_first_process` if it has the command
+/// `vm`. The program `ipq-conformance` does both.
 #[must_use]
 pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     let command = Command::parse();

@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 /// The most steps that a transcript keeps: the last ones. Earlier steps are forgotten.
 const MOST_EVENTS: usize = 10_000;
 
-/// The most lines that are shown of one step's decoded datagrams, packets or text, all together. A
-/// packet's headers take fewer. Printed text has no such limit.
+/// The most lines that are shown below a step: of its decoded datagrams and packets, or of the text
+/// of the file that it read. What the implementation printed is shown whole.
 const MOST_LINES: usize = 64;
 
 /// The last 10,000 steps of a case with their observations, in order. A step that the world could

@@ -5,9 +5,12 @@
 //! numbered queues (NFQUEUE), which today's kernels have.
 //!
 //! ```toml
+//! [dependencies]
+//! ipq-core = { version = "0.1", features = ["etherparse"] }  # of the program itself
+//!
 //! [dev-dependencies]
-//! etherparse = "0.21"                                       # builds packets
-//! ipq-sim = { version = "0.1", default-features = false }   # without the command
+//! etherparse = "0.21"                                        # builds packets
+//! ipq-sim = { version = "0.1", default-features = false }    # without the command
 //! ```
 //!
 //! ```

@@ -46,7 +46,8 @@ pub struct Unix {
     family: Family,
     emulator: SocketAddrUnix,
     socket: u64,
-    /// The port id that the socket is bound to; 0 until it is bound.
+    /// The port id that `bind` bound the socket to; 0 before. It stays 0 if a send makes the
+    /// emulator bind the socket.
     port_id: AtomicU32,
     /// The port id of the sender of the next frames, as the emulator's last notice said.
     sender: AtomicU32,

@@ -133,8 +133,10 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (14, Name::SetOption),
     (15, Name::GetOption),
 ];
+/// The numbers by which `socketcall` names the receive calls.
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
-/// `send` is among them: as a `sendto` without an address.
+/// The numbers by which `socketcall` names the send calls, with the form of each. `send` (9) has the
+/// form of a `sendto` without an address.
 pub(crate) const SOCKET_CALLS_THAT_SEND: [(u32, SendForm); 4] = [
     (9, SendForm::BytesTo),
     (11, SendForm::BytesTo),

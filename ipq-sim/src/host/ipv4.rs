@@ -90,7 +90,8 @@ pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// Returns the packet with its header checksum computed anew.
+/// Returns the packet, which must have at least 20 bytes, with its header checksum computed anew. A
+/// stated header length below 20 counts as 20, and one beyond the packet's end as its length.
 pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     let header = header_length(&data).clamp(FIXED_HEADER, data.len());
     let mut data = BytesMut::from(data);

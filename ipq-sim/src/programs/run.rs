@@ -121,8 +121,9 @@ pub struct Run {
     /// The reason for `profile` if every program gets it. `None` if the kernel depends on the
     /// socket that the program opens.
     kernel_reason: Option<KernelReason>,
-    /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the queues
-    /// that the program listens to. With at least one of the `rules`, the rules alone decide.
+    /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the lowest
+    /// queue that the program listens to, and to those that follow it without a gap. With at least
+    /// one of the `rules`, the rules alone decide.
     queue_number: Option<u16>,
     /// The rules that were added. If there are none, every packet is queued.
     rules: Vec<Rule>,

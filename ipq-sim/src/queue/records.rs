@@ -21,8 +21,8 @@ pub(crate) struct Records {
     reuse: Reuse,
     /// The pools by family. IPv6's is not used for entries on kernels whose families share one.
     free: PerFamily<Pool>,
-    /// The records that hold a hook's notes on packets, by the packet's family and its entry's
-    /// record.
+    /// The record that holds what the hook noted of each queued packet, always one of IPv4's pool.
+    /// The key is the packet's family and the record of its queue entry.
     notes: BTreeMap<(Family, Record), Record>,
     /// The records that open sockets hold.
     sockets: BTreeMap<SocketId, Record>,

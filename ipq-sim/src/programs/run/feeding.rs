@@ -190,7 +190,8 @@ impl<'a> Feeding<'a> {
         self.followed
     }
 
-    /// Returns the number of records whose packets have a fate, or that can't be fed.
+    /// Returns the number of records that are done with: the packet was delivered or dropped, or
+    /// can't be fed.
     pub(super) fn done(&self) -> u64 {
         self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
     }

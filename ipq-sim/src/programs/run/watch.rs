@@ -56,7 +56,8 @@ pub struct TracedMessage<'a> {
 /// How far a run has come, in records and in bytes of the capture.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// The number of records of the capture whose packets have a fate, or that can't be fed.
+    /// The number of records of the capture that are done with: the packet was delivered or
+    /// dropped, or can't be fed.
     pub done: u64,
     /// The number of bytes of the capture's file that have been read, before decompression.
     pub bytes_read: u64,
