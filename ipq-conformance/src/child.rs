@@ -186,8 +186,8 @@ impl Child {
     }
 
     /// Waits until the child has written something or closed a stream, or the task `beside` has
-    /// work to do, or `at_most` has passed. With `writes`, also waits for room in the child's
-    /// input. A signal ends the wait early.
+    /// work to do, or `at_most` has passed. With `writes`, room in the child's input ends the wait,
+    /// too. A signal also ends it.
     fn wait(&self, writes: bool, beside: Option<&dyn Beside>, at_most: Duration) -> io::Result<()> {
         let mut awaited = vec![PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
         if let Some(input) = self.input.as_ref().filter(|_| writes) {

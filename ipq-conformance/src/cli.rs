@@ -627,13 +627,13 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     })
 }
 
-/// The environment variable that, if it is 1, makes a command fail that could run nothing in its
-/// world, such as that of a real kernel.
+/// The environment variable that, if it is 1, makes a command fail with exit status 1 instead of 3
+/// if it could run nothing in its world.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
-/// Tries the world with `setup`. If it lacks a capability to be created or to begin here, or is not
-/// supported here, prints the reason and returns how the command ends. Otherwise returns `None`,
-/// also if the world breaks.
+/// Tries to create the world and to begin it with `setup`. If the world is not supported here, or
+/// lacks something, prints the reason and returns how the command ends. Returns `None` if it could
+/// begin, and also after any other error.
 fn unless_possible(factory: &dyn WorldFactory, setup: &Setup) -> Option<End> {
     let tried = factory.create().and_then(|mut world| world.begin(setup));
     match tried {

@@ -60,7 +60,7 @@ mod counted {
 
     const ABI: Abi = Abi::NATIVE;
 
-    /// Returns a PACKET frame with a packet of 1400 bytes, as a program receives it.
+    /// Returns the netlink message with which the kernel hands a packet of 1400 bytes to a program.
     fn packet_frame() -> Vec<u8> {
         let mut listening = listening(Hook::Forward, CopyMode::Packet, 1400);
         listening.inject();
@@ -98,8 +98,9 @@ mod counted {
         black_box(&request).head(ABI, Envelope::request(PortId(7)), 0)
     }
 
-    /// A kernel whose queue 64 packets have been through, a program that listens to the queue, and
-    /// the next frame that arrives.
+    /// An emulated kernel, and a handle that listens to its queue. 64 packets have been queued and
+    /// accepted before. `frame` is the Ethernet frame of each further packet that is made to
+    /// arrive.
     struct Listening {
         sim: Sim,
         handle: Handle<SimTransport>,
@@ -156,8 +157,8 @@ mod counted {
         (0..32).fold(listening, |listening, _| round_trip(listening))
     }
 
-    /// Returns `COUNT` packets that wait for a verdict, by their ids, and the program that has read
-    /// them.
+    /// Returns a listener that has read `COUNT` packets and not yet given their verdicts, and the
+    /// ids of these packets.
     fn queued<const COUNT: usize>() -> (Listening, [PacketId; COUNT]) {
         let mut listening = listening(Hook::Input, CopyMode::Meta, 64);
         // The queue's entries were used before, as they are in a program that runs.

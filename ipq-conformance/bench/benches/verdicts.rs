@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// The numbers of packets that are queued while verdicts are given. Up to a batch more are queued.
+/// The numbers of packets that are in the queue when a batch of verdicts is done; before the batch,
+/// [`BATCH`] more are.
 const LENGTHS: [usize; 4] = [64, 1024, 65_536, 1_000_000];
 /// The numbers of packets that are queued in a numbered queue, which holds at most 65,536 (NFQ-5).
 const NUMBERED_LENGTHS: [usize; 3] = [64, 1024, 65_536 - BATCH];
@@ -149,8 +150,9 @@ fn any() -> impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone {
     move |ids| ids.swap_remove_back(chance.usize(..ids.len()))
 }
 
-/// Measures verdicts with each number of queued packets. `give` gives them on the packets that
-/// `choose` removes from the queued ones.
+/// Measures verdicts on queues made by `queue`, one for each of `lengths`, the number of packets
+/// that are queued. `choose` removes the id of the next packet to decide about from the queued
+/// packets' ids. `give`, which is timed, gives the verdicts on [`BATCH`] such packets.
 fn verdicts<T: Transport>(
     name: &str,
     passes: u16,
@@ -175,8 +177,9 @@ fn verdicts<T: Transport>(
     measure(name, passes, turns, to_the_shortest)
 }
 
-/// Measures reads of memory, each of which tells where the next one is. There are as many places as
-/// a queue has entries, for each of [`LENGTHS`], and each place is as large as an entry.
+/// Measures reads of memory where each place read tells the next place to read. One contender for
+/// each of [`LENGTHS`] has this many places. A place is as large as an entry of the emulator's
+/// queue.
 fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
     let turns = LENGTHS.map(|places| {
         // Each place names the next, and all make one circle.
@@ -200,7 +203,8 @@ fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
 }
 
 /// Runs [`BATCHES`] batches of each contender in each pass, one contender after the other. A pass
-/// has the median of its batches.
+/// counts with the median of its batches, in nanoseconds for each verdict or read. `references` are
+/// the names of the contenders that the others are compared with.
 fn measure(
     name: &str,
     passes: u16,

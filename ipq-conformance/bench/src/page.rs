@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
-    /// The page has no comment with the table's name, or no block of text after it.
+    /// The page has no comment with the table's name, or no fenced code block after it.
     #[error("the page has no line \"{mark}\" with a block of text after it: add one where the table should go")]
     NoPlace {
         /// The line that should stand before the table.
@@ -27,9 +27,9 @@ pub enum PageError {
     },
 }
 
-/// Saves a report in this package: its table in BENCHMARKS.md, in the block of text that follows
-/// the comment `<!-- name -->`, and its numbers and its plot in `results/name.json` and
-/// `results/name.svg`. The plot shows contenders that `is_ours` chooses in another colour.
+/// Saves a report in this package: its table in BENCHMARKS.md, in the fenced block that follows the
+/// comment `<!-- name -->`, its numbers in `results/name.json`, and its plot in `results/name.svg`.
+/// The plot shows contenders that `is_ours` chooses in another colour.
 pub fn save(report: &Report, name: &str, is_ours: impl Fn(&Contender) -> bool) -> Result<(), PageError> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = package.join("BENCHMARKS.md");
@@ -54,8 +54,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> PageError {
     }
 }
 
-/// Returns the page with `text` in place of the contents of the block of text that follows the
-/// comment `<!-- name -->`. An error if there is no such block.
+/// Returns the page with `text` in place of the contents of the fenced block that follows the
+/// comment `<!-- name -->`. An error if there is no such comment or no such block.
 fn put_in(page: &str, name: &str, text: &str) -> Result<String, PageError> {
     const FENCE: &str = "```";
     let mark = format!("<!-- {name} -->");

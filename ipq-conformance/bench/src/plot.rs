@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 /// The distance of the bars from the left, in the picture's units.
 const BARS: f64 = 250.0;
-/// The length of the longest bar.
+/// The length that stands for the greatest cost in a workload: the greatest upper bound of a middle
+/// half.
 const LONGEST: f64 = 360.0;
 const WIDTH: f64 = BARS + LONGEST + 110.0;
 const LINE: f64 = 22.0;

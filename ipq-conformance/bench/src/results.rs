@@ -66,13 +66,14 @@ impl Contender {
 }
 
 impl Workload {
-    /// Returns whether a contender of this workload counts packets, which might be lost.
+    /// Returns whether any contender of this workload was given packets that are counted, so that
+    /// some may be lost.
     pub(crate) fn counts_packets(&self) -> bool {
         self.contenders.iter().any(|contender| contender.packets > 0)
     }
 
-    /// Returns the spread of the contender's cost as a multiple of that of the contender `to`, pass
-    /// by pass; `None` unless both ran.
+    /// Returns the spread of the costs of `of` divided, pass by pass, by those of the contender
+    /// named `to`; `None` if there is no such contender, or either of the two did not run.
     #[must_use]
     pub fn ratio(&self, of: &Contender, to: &str) -> Option<Spread> {
         let reference = self.contenders.iter().find(|contender| contender.name == to)?;

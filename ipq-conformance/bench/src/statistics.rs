@@ -45,8 +45,8 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Returns the spread of the numbers `of` divided by the numbers `to`, pass by pass; `None` if
-/// there are none.
+/// Divides the first number of `of` by the first of `to`, and so on to the end of the shorter
+/// slice. Returns the spread of these ratios; `None` if there are none.
 #[must_use]
 pub fn ratios(of: &[f64], to: &[f64]) -> Option<Spread> {
     let ratios: Vec<f64> = of.iter().zip(to).map(|(of, to)| of / to).collect();

@@ -4,8 +4,8 @@ use crate::results::{Contender, Report, Workload};
 use crate::statistics::Spread;
 use std::fmt::Write;
 
-/// Returns a report as plain text: the circumstances, and a table of the contenders for each
-/// workload.
+/// Returns a report as plain text: the machine, the command and the method, and then a table of the
+/// contenders for each workload.
 #[must_use]
 pub fn table(report: &Report) -> String {
     let mut text = format!("{}\n{}\n{}\n", report.machine, report.command, report.method);

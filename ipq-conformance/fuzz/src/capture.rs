@@ -1,5 +1,5 @@
-//! Captures that `ipq-sim run` reads. Every record of the file is fed to the kernel, or has a
-//! reason why not. Every packet that is fed has a fate.
+//! Captures that `ipq-sim run` reads. Every record of the file is fed to an emulated kernel, or has
+//! a reason why not. Every packet that is fed is delivered or dropped.
 //!
 //! The input is the file. The sum of its bytes decides the size of the pieces in which the file is
 //! read.
@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The number of inputs for each one that is also run as the command runs it. Such a run takes a
-/// thousand times as long as the other checks.
+/// One input in this many is also run in the way of `ipq-sim run`. Such a run takes a thousand
+/// times as long as the other checks.
 const SELDOM: u32 = 512;
 
 /// The most bytes that reading may hold beside records and their packets: buffers, and the
@@ -28,8 +28,9 @@ const BUFFERS: u64 = 4 << 20;
 /// The most bytes that a decompressor may hold in addition: the longest window, twice.
 const WINDOW: u64 = 300 << 20;
 
-/// Checks that the capture `bytes` is read in bounded memory and alike in pieces of any size, and
-/// feeds its records to a kernel.
+/// Checks that the capture `bytes` is read in bounded memory, and that it has as many records and
+/// the same end when it is read in pieces of another size. Then feeds its records to an emulated
+/// kernel, unless there are more than 65,536.
 pub fn check(bytes: &[u8]) {
     let sum = bytes
         .iter()
@@ -108,8 +109,9 @@ fn classic(bytes: &[u8]) -> Option<usize> {
     Some(records)
 }
 
-/// Feeds records to a kernel whose program gives a verdict on each packet. Checks that each record
-/// is either fed or has a reason why not, and that each packet was delivered or dropped.
+/// Feeds records to an emulated kernel, with a program that accepts or drops each packet. Checks
+/// that each record is either fed or has a reason why not, and that each packet that was fed was
+/// delivered or dropped.
 fn feed(records: &[Record]) {
     let mut kernel = run::kernel(Profile::default(), Hook::Input).expect("a hook and a profile that there are");
     let sockets = Family::ALL.map(|family| listen(&mut kernel, family));
@@ -146,8 +148,9 @@ fn feed(records: &[Record]) {
     assert!(!not_fed.contains_key(&NotFed::RunEnded));
 }
 
-/// Runs the capture as the command does, with a program on another thread that accepts everything.
-/// Checks the sums of the report, and that each record has the same result as in `records`.
+/// Runs the capture in the way of `ipq-sim run`, with a program on another thread that accepts
+/// everything. Checks the sums of the report. If every packet got its verdict, also checks that the
+/// same records are fed as in `records`, and that the others have the same reasons.
 fn run_whole(capture: &Path, records: &[Record]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = directory.path().join("socket");
@@ -230,7 +233,8 @@ fn listen(kernel: &mut Kernel, family: Family) -> SocketId {
     socket
 }
 
-/// Reads the packet that was fed, if it was queued, and accepts or drops it.
+/// Reads a packet from the socket and gives its verdict, ACCEPT if `accept` is `true` and DROP
+/// otherwise. Does nothing if no packet is there to be read.
 fn answer(kernel: &mut Kernel, socket: SocketId, accept: bool) {
     let abi = kernel.profile().abi;
     let mut buffer = vec![0; 1 << 17];

@@ -40,7 +40,8 @@ impl<'a> Input<'a> {
         u64::from_le_bytes(self.array())
     }
 
-    /// Returns a byte string, before which its length stands in two bytes.
+    /// Returns a byte string: its length is read first, as two bytes. It is shorter if the input
+    /// ends before.
     pub(crate) fn bytes(&mut self) -> &'a [u8] {
         let length = self.u16().into();
         self.take(length)
@@ -53,7 +54,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// An input that is written as [`Input`] reads it.
+/// An input that is being written, so that [`Input`] can read it.
 #[derive(Default)]
 pub(crate) struct Output(pub(crate) Vec<u8>);
 

@@ -4,10 +4,10 @@
 //! the length of the program's buffer in units of 8 bytes, or the error number with which the
 //! simulated kernel answers. The rest is a datagram.
 //!
-//! - From the kernel: `ipq_core::wire` reads each frame for the program. The frame's payload or
-//!   quotation is in the datagram. The frame is no longer than the datagram and the frame's own
-//!   fixed part. Nothing is allocated. A template translates a packet as it would be translated
-//!   without the template.
+//! - From the kernel: `ipq_core::wire` can read each frame that a datagram is translated to. The
+//!   frame's payload or quotation is in the datagram. The frame is no longer than the datagram and
+//!   the frame's own fixed part. Nothing is allocated. The short cut for packets that are like an
+//!   earlier one (a template) gives the same frame as the translation without it.
 //! - From a program: the datagram that is made is well-formed nfnetlink. The program's message is
 //!   embedded in it byte for byte, unless the message is a plain verdict. Whatever the kernel
 //!   answers, the program reads one answer that quotes the message as `ip_queue` did.
@@ -38,9 +38,10 @@ const REFUSAL: u16 = 0x3f02;
 /// The bit of the first byte for a queue of IPv6. The two lowest bits choose the direction: 0 and 1
 /// from the kernel, 2 from a program, 3 device events.
 pub(crate) const IPV6: u8 = 4;
-/// The bit of the first byte for a program that has the capability.
+/// The bit of the first byte for a program that has `CAP_NET_ADMIN`.
 pub(crate) const PERMITTED: u8 = 8;
-/// The bit of the first byte for a queue whose peer is the program.
+/// The bit of the first byte for a queue that sends its packets to the program already. Without it,
+/// nobody has attached to the queue yet.
 pub(crate) const ATTACHED: u8 = 16;
 /// The bit of the first byte for a kernel that pads what it quotes.
 pub(crate) const PADS: u8 = 32;
@@ -122,8 +123,9 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     assert_eq!(short[..common], buffer[..common]);
 }
 
-/// Makes a template of `first`. Checks that `first`, and a datagram that differs from it in one
-/// bit, match the template only if they are translated alike without it.
+/// Translates `first`, and a datagram that differs from it in one bit, by the template made of
+/// `first`, the short cut for packets like it. Where the template matches, checks that it gives the
+/// same frame as the translation without it.
 fn templates(first: &[u8], room: usize, queue: &Queue) {
     let Queue {
         options,
@@ -271,8 +273,8 @@ fn read_answer(asked: &[u8], outcome: i32, pads: bool, queue: &Queue) -> (Errno,
     (error.errno(), error.quoted.to_vec())
 }
 
-/// Returns the kernel's answer to `message` with the error number `outcome`, 0 for success. Newer
-/// kernels pad what they quote: `pads`.
+/// Returns the kernel's answer to `message` with the error number `outcome`, 0 for success. With
+/// `pads`, as from newer kernels, the answer's length includes the padding after the quoted bytes.
 fn answer_to(message: &[u8], outcome: i32, pads: bool) -> Vec<u8> {
     let quoted = if outcome == 0 {
         &message[..Header::BYTES]
@@ -310,7 +312,8 @@ fn message_type(message: &[u8]) -> u16 {
     Header::parse(message, Abi::NATIVE).map_or(0, |header| header.message_type.to_wire())
 }
 
-/// Returns the types and contents of the attributes in a well-formed message.
+/// Returns the types and contents of the attributes in a message of nfnetlink. Panics at an
+/// attribute whose length is wrong.
 fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut at = Header::BYTES + 4;
     std::iter::from_fn(move || {
@@ -333,8 +336,9 @@ fn embedded(message: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Returns the error that the translation has decided on for a message that the kernel is to
-/// refuse. That is EPERM if the kernel refuses it with EPERM, unless the translation overrides it.
+/// Returns the error that the program has to read for `message`, which the translation made so that
+/// the kernel refuses it, here with `errno`. That is the error in the message's [`REFUSAL`]
+/// attribute. But it is EPERM if `errno` is EPERM and the attribute's last byte is 0.
 fn decided(message: &[u8], errno: Errno) -> Errno {
     let decision = attributes(message)
         .find(|(kind, _)| *kind == REFUSAL)
@@ -346,8 +350,9 @@ fn decided(message: &[u8], errno: Errno) -> Errno {
     }
 }
 
-/// Returns four answers that a kernel may give to the translation of a program's message: success
-/// and three errors.
+/// Returns four answers that a kernel may give to the nfnetlink message that the program's
+/// `message` is translated to: success and three errors. Returns none if `message` is not
+/// translated.
 pub(crate) fn answers(message: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let options = Options {
         port_id: PROGRAM,

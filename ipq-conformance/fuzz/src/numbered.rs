@@ -1,8 +1,8 @@
 //! The emulated kernel's numbered queues, which are fed raw datagrams and packets.
 //!
-//! The input is a machine and then a list of actions, as [`Action`] reads them. After each action
-//! the accounting must balance, the text in `/proc` must agree with it, and the memory that is held
-//! must be bounded by what came in.
+//! The first byte of the input chooses the kernel and its rules. Then comes a list of actions, as
+//! [`Action`] reads them. After each action the accounting must balance, and the text in `/proc`
+//! must agree with it. The memory that is held must be bounded by what came in.
 
 use crate::input::{Input, Output};
 use ipq_conformance::suite::{Packet, QueueRequest};
@@ -46,7 +46,8 @@ pub(crate) enum Action {
     Options,
     /// Sets a device down or up. Values: the device, whether it is up.
     Link,
-    /// Gives the capability to the programs or takes it from them. Value: whether they have it.
+    /// Gives `CAP_NET_ADMIN` to the program that has the sockets, or takes it away. Value: whether
+    /// the program has it.
     Capability,
 }
 

@@ -1,9 +1,10 @@
 //! The emulated kernel, which is fed raw datagrams, raw packets, and whatever else can happen to
 //! it.
 //!
-//! The input is a machine and then a list of actions, as [`Action`] reads them. After each action
-//! the accounting must balance, every packet must leave once, and each queue's length must be
-//! right. The memory that is held must be bounded by what came in.
+//! The first two bytes of the input choose the kernel and its rules. Then comes a list of actions,
+//! as [`Action`] reads them. After each action the accounting must balance, no packet may have left
+//! twice, and each queue's length must be right. The memory that is held must be bounded by what
+//! came in.
 
 use crate::input::{Input, Output};
 use ipq_core::wire::{Envelope, Flags, Message, ModeRequest, VerdictRequest};
@@ -44,21 +45,24 @@ pub(crate) enum Action {
     EnterAt,
     /// Reads a datagram. Values: the socket, the size of the buffer (u16).
     Receive,
-    /// Opens a socket in place of another. Values: the socket, with a bit for the program; whether
-    /// it is for IPv6; the port id.
+    /// Opens a socket in place of another. Values: the socket, whose highest bit chooses between
+    /// two programs; whether it is for IPv6; the port id, as an index in [`PORT_IDS`].
     Open,
     /// Closes a socket. Value: the socket.
     Close,
-    /// Sends a datagram to a port id. Values: the socket, the port id, the bytes.
+    /// Sends a datagram to a port id. Values: the socket, the port id as an index in [`PORT_IDS`],
+    /// the bytes.
     SendTo,
     /// Sets a device up or down. Values: the device, whether it is up.
     Link,
     /// Sets the maximum length of a queue. Values: whether it is IPv6's, the number of packets
     /// (u16).
     MaximumLength,
-    /// Unloads or loads a module. Values: whether it is IPv6's, whether it is loaded.
+    /// Unloads or loads the module of a family's queue. Values: whether it is IPv6's, whether it is
+    /// loaded.
     Module,
-    /// Gives the capability to the programs or takes it from them. Value: whether they have it.
+    /// Gives `CAP_NET_ADMIN` to the first of the two programs, or takes it away. Value: whether the
+    /// program has it.
     Capability,
     /// Sets a socket's receive buffer or send buffer, or switches `NETLINK_NO_ENOBUFS`. Values: the
     /// socket, which of these, the bytes (u16).
@@ -67,8 +71,8 @@ pub(crate) enum Action {
     Advance,
     /// Makes a frame arrive later. Values: the device, the milliseconds (u16), the bytes.
     Later,
-    /// Takes a frame from a device, reads the queues' texts in `/proc`, peeks at a socket and takes
-    /// its error. Values: the device, the socket.
+    /// Takes a frame that has left by a device, reads the queues' texts in `/proc`, peeks at a
+    /// socket and takes its error. Values: the device, the socket.
     Look,
 }
 
@@ -366,7 +370,7 @@ impl Run {
     }
 
     /// Checks that entered = delivered + dropped + queued, that the queues' lengths agree, and that
-    /// every packet leaves once.
+    /// no packet has left twice.
     fn balance(&mut self) {
         let accounting = self.kernel.accounting();
         assert!(accounting.balances(), "{accounting:?}");

@@ -19,7 +19,8 @@ const LONGEST: usize = 4096;
 /// of its dictionary.
 type Seeds = BTreeSet<Vec<u8>>;
 
-/// Writes `corpus/TARGET/NUMBER` and `dictionaries/TARGET.dict` for every target into `directory`.
+/// Writes files `corpus/TARGET/seed-NUMBER` and `dictionaries/TARGET.dict` for every target into
+/// `directory`.
 pub fn write(directory: &Path) -> io::Result<()> {
     let recordings: Vec<Recording> = Embedded::ALL
         .iter()
@@ -79,8 +80,7 @@ fn steps(recordings: &[Recording]) -> impl Iterator<Item = (&Step, &Observation,
     })
 }
 
-/// Returns the datagrams that programs sent to queues and those that queues sent, up to 400 bytes
-/// long.
+/// Returns the datagrams that programs in the recordings sent or received, up to 400 bytes long.
 fn datagrams(recordings: &[Recording]) -> Seeds {
     steps(recordings)
         .filter_map(|(step, seen, _)| match (step, seen) {
@@ -93,8 +93,9 @@ fn datagrams(recordings: &[Recording]) -> Seeds {
         .collect()
 }
 
-/// Returns seeds of the target nfnetlink: the messages that programs sent, answers to them,
-/// packets, and device events.
+/// Returns seeds of the target nfnetlink: messages that programs sent, answers to them, packets,
+/// and device events. They come from recordings of machines with this machine's word size and byte
+/// order.
 fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     let mut seeds = Seeds::new();
     for (step, seen, abi) in steps(recordings).filter(|(_, _, abi)| *abi == Abi::NATIVE) {
@@ -132,7 +133,7 @@ fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     seeds
 }
 
-/// Returns the message by which nfnetlink would hand over a packet.
+/// Returns the message with which nfnetlink would send a packet that was recorded from `ip_queue`.
 fn nfnetlink_packet(packet: &PacketMessage<'_>) -> Vec<u8> {
     let metadata = packet.metadata();
     let family = if metadata.hw_protocol.0 == 0x86dd { 10 } else { 2 };
@@ -219,7 +220,8 @@ fn numbered_actions() -> Seeds {
     seeds.collect()
 }
 
-/// Returns the steps of a recording as actions of the target queue.
+/// Returns an input of the target queue that repeats a recording, as far as there are actions for
+/// its steps.
 fn queue_actions(recording: &Recording) -> Vec<u8> {
     use queue::Action;
     let abi = recording
@@ -321,7 +323,8 @@ fn queue_actions(recording: &Recording) -> Vec<u8> {
     output.0
 }
 
-/// Returns the messages of a recording's programs as actions of the target server.
+/// Returns an input of the target server, in which programs do the first 40 steps of a recording,
+/// as far as there are actions for them.
 fn server_actions(recording: &Recording) -> Vec<u8> {
     use server::Action;
     let mut output = Output::default();
@@ -394,8 +397,8 @@ fn lines() -> Seeds {
     seeds
 }
 
-/// Returns captures of the frames that arrived in each recording, in both formats and with several
-/// link types.
+/// Returns captures of the first frames that arrived in each recording, as pcap and as pcapng, and
+/// with several link types.
 fn captures(recordings: &[Recording]) -> Seeds {
     let mut seeds = Seeds::new();
     for recording in recordings {
@@ -476,7 +479,8 @@ fn next_generation(link: u16, frames: &[Vec<u8>]) -> Vec<u8> {
     output.0
 }
 
-/// Returns a dictionary of message types, lengths and flags, in both byte orders.
+/// Returns the words of a dictionary: message types, lengths and other numbers, each in both byte
+/// orders, and a few byte strings.
 fn numbers() -> Seeds {
     let short = [1_u16, 2, 3, 5, 0x11, 0x12, 0x13, 0x14, 0x20, 772];
     let long = [
@@ -532,8 +536,8 @@ fn attributes() -> Seeds {
     tokens
 }
 
-/// Returns a dictionary of the recordings' words between quotes that are no hexadecimal digits, and
-/// of pieces of JSON.
+/// Returns the words of a dictionary for JSON: from the recordings, those between quotes that are 2
+/// to 23 lower-case letters, `_` or `.`, and some others.
 fn words() -> Seeds {
     let quoted = Embedded::ALL.iter().flat_map(|file| file.text.split('"'));
     let short = quoted.filter(|word| (2..24).contains(&word.len()));

@@ -61,7 +61,8 @@ impl Action {
 }
 
 /// Checks a server while hostile programs carry out the actions in `bytes`, 1024 at most. Then
-/// checks that it serves another program, and that nothing of it is left.
+/// checks that the server serves another program. When the programs and the server are gone,
+/// neither memory nor a descriptor may be left.
 pub fn check(bytes: &[u8]) {
     thread_local! {
         static PLACE: TempDir = tempfile::tempdir().expect("a temporary directory");
@@ -231,7 +232,8 @@ impl Run {
         answer
     }
 
-    /// Receives a datagram within eight turns of the server, and returns its length.
+    /// Receives a datagram within eight turns of the server, and returns its length. Panics if none
+    /// comes.
     fn received(&mut self, connection: &OwnedFd, buffer: &mut [u8]) -> usize {
         for _ in 0..8 {
             self.turn();
@@ -242,8 +244,8 @@ impl Run {
         panic!("nothing came");
     }
 
-    /// Checks that, when every program is gone, the server holds nothing for them and nothing is
-    /// queued for them.
+    /// Closes all programs' connections. Then checks that the server has no programs any more, and
+    /// that nothing is queued for them.
     fn end(mut self) {
         self.connections = [const { None }; CONNECTIONS];
         for _ in 0..4 {

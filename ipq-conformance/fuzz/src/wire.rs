@@ -11,7 +11,8 @@ use ipq_core::wire::{
     VerdictRequest, WireError, WordSize, padding,
 };
 
-/// Checks every parser of `ipq_core::wire` on `bytes`.
+/// Checks the parsers of `ip_queue`'s frames, in each ABI, and those of the protocol between
+/// programs and the emulator's server, on `bytes`.
 pub fn check(bytes: &[u8]) {
     for abi in Abi::ALL {
         datagram(bytes, abi);
@@ -74,8 +75,8 @@ fn alike(one: &Result<Message<'_>, WireError>, other: &Result<Message<'_>, WireE
     }
 }
 
-/// Writes the message that was read, and checks that this gives `message` again. Bytes that mean
-/// nothing are taken from `message`.
+/// Writes the message that was read, and checks that this gives `message` again, except for bytes
+/// that have no meaning.
 fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(read.message_type(), header.message_type);
     let envelope = Envelope {
@@ -121,8 +122,9 @@ fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(written, message);
 }
 
-/// Checks that a PACKET frame is written back as it was read. Only the length and the type of its
-/// header have a meaning, and other bytes may follow the payload (WIRE-4, WIRE-5).
+/// Checks that the fixed part of a PACKET frame, without the header, is written back as it was
+/// read. In the header only the length and the type have a meaning, and other bytes may follow the
+/// payload (WIRE-4, WIRE-5).
 fn packet_written_back(message: &[u8], packet: &PacketMessage<'_>, abi: Abi) {
     let payload = packet.payload();
     let fixed = Header::BYTES + abi.packet_message_bytes();
@@ -144,7 +146,7 @@ fn packet_written_back(message: &[u8], packet: &PacketMessage<'_>, abi: Abi) {
     assert!(packet.hw_address().as_bytes().len() <= HardwareAddress::WIRE_BYTES);
 }
 
-/// Checks that `error`, for which a message was refused, is really in the message.
+/// Checks that a message was refused for a good reason: what `error` says is true of the message.
 fn refused(message: &[u8], header: Header, error: WireError, abi: Abi) {
     let body = &message[Header::BYTES..];
     let at_least = match header.message_type {

@@ -185,8 +185,9 @@ fn write_end(
     )
 }
 
-/// Returns the JSON line for a frame: its bytes and fields, and the rules that it breaks. A message
-/// of `ip_queue` also has the meaning that the vectors give it.
+/// Returns the JSON line for a frame: its bytes and fields, and the rules that it breaks. Unless it
+/// is a message of `nfnetlink_queue`, it also has the meaning that the command `vectors` prints for
+/// such a frame.
 fn to_json(frame: &Frame, abi: Abi, findings: &[Finding]) -> Map<String, Value> {
     let mut line = Map::new();
     let mut add = |key: &str, value: Value| line.insert(key.into(), value);

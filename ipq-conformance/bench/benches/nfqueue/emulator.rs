@@ -16,17 +16,17 @@ use std::time::Instant;
 
 pub(crate) const KERNEL: &str = "this kernel's nfqueue";
 pub(crate) const EMULATOR: &str = "ipq-sim";
-/// The name of the emulated kernel with nfnetlink's queues, which is read by the transport for real
-/// ones.
+/// The name of the contender that is an emulated nfnetlink queue, read through the same transport
+/// as a real one.
 pub(crate) const NUMBERED: &str = "ipq-sim, nfnetlink_queue";
 
-/// The number of packets that are on their way at a time. The laboratory also sends this many
-/// before it waits for the kernel.
+/// The number of packets that arrive one after the other before the first of them is read.
 const AT_A_TIME: u32 = 64;
 /// The number of packets in a round.
 const PACKETS: u32 = 10 * AT_A_TIME;
 
-/// The host around a queue: packets arrive at it and leave it.
+/// The machine that has the queue, real or emulated: packets arrive at it, and leave it once they
+/// are accepted.
 trait Around {
     /// Makes `count` packets arrive.
     fn inject(&mut self, count: u32) -> Result<(), Failed>;
@@ -35,8 +35,8 @@ trait Around {
     fn take(&mut self) -> Result<bool, Failed>;
 }
 
-/// Measures round trips of packets of `length` bytes on this kernel's queue and on both emulated
-/// ones: `passes` passes of `rounds` rounds each.
+/// Measures round trips of packets of `length` bytes on three queues: this kernel's, an emulated
+/// `ip_queue`, and an emulated nfnetlink queue. Each has `passes` passes of `rounds` rounds.
 pub(crate) fn measure(
     laboratory: &mut Laboratory,
     passes: usize,

@@ -136,7 +136,9 @@ struct Many {
 }
 
 impl Many {
-    /// Opens a listener that takes up to `packets` packets in a call, 64 at most.
+    /// Opens a listener that takes up to `packets` packets in a call, 64 at most. With
+    /// `batch_verdict`, one message accepts all packets of a call; without, each packet has a
+    /// verdict message of its own.
     fn open(task: Task, packets: usize, batch_verdict: bool) -> Result<Self, Failed> {
         Ok(Self {
             socket: open(task)?,
@@ -184,8 +186,9 @@ fn send(socket: &OwnedFd, parts: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
     net::sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty())
 }
 
-/// Returns the beginning of a verdict on the packet of `message`. If `length` is not 0, a
-/// replacement of this length follows, and its attribute's header is part of the beginning.
+/// Returns the headers of a message that accepts the packet of `message`. If `length` is 0, the
+/// first 32 bytes are the whole message; otherwise a replacement of `length` bytes has to follow
+/// the 36 bytes.
 fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     let whole = if length == 0 {
@@ -206,8 +209,8 @@ fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     head
 }
 
-/// Changes the packet's last byte. Returns the range of the packet in the message, whose last
-/// attribute it is.
+/// Changes the last byte of the packet in a message. Returns the range of the message that holds
+/// the packet.
 fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
     let mut at = 20;
     let number = |at: usize, message: &[u8]| usize::from(u16::from_ne_bytes([message[at], message[at + 1]]));
@@ -223,8 +226,8 @@ fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
     payload
 }
 
-/// Returns the verdict that accepts the packet and replaces it by itself with the last byte
-/// changed. The verdict is written into the message, over the attributes right before the packet.
+/// Changes the packet's last byte, and returns a message that accepts the packet with this change.
+/// It is a part of `message`: its headers are written over the attributes right before the packet.
 fn replaced(message: &mut [u8]) -> &[u8] {
     let payload = changed(message);
     let head = head(VERDICT, message, payload.len());

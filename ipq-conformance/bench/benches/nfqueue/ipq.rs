@@ -113,7 +113,8 @@ struct Many {
 }
 
 impl Many {
-    /// Opens a listener that reads up to `packets` packets at a time.
+    /// Opens a listener that reads up to `packets` packets at a time. With `batch_verdicts`, one
+    /// message to the kernel may stand for several verdicts.
     fn open(task: Task, packets: usize, batch_verdicts: bool) -> Result<Self, Failed> {
         let handle = open(task, batch_verdicts)?;
         Ok(Self {

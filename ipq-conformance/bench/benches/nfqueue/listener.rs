@@ -38,9 +38,9 @@ pub(crate) fn ways() -> impl Iterator<Item = &'static Way> {
     [floor::WAYS, crate_nfq::WAYS, ipq::WAYS].into_iter().flatten()
 }
 
-/// Runs the listener `name` as a process: says that it is ready, and then for each number on
-/// standard input takes this many packets. Says how many nanoseconds this thread ran for them, and
-/// how many they were. `listener.c` does the same.
+/// Runs the listener `name` until standard input ends. Prints `ready`; then for each number on
+/// standard input takes at least this many packets, and prints the CPU time that this thread took
+/// for them, in nanoseconds, and how many they were. `listener.c` does the same.
 pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
     let way = ways().find(|way| way.name == name).ok_or("no listener has this name")?;
     let mut listener = (way.open)(task)?;
@@ -54,7 +54,7 @@ pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Returns the time that this thread has run, in nanoseconds.
+/// Returns the CPU time that this thread has used, in nanoseconds.
 pub(crate) fn thread_time() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec

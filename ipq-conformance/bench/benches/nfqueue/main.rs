@@ -1,10 +1,10 @@
 //! The cost of a packet for the thread that listens to an nfnetlink queue: by `ipq-core`, by
 //! `libnetfilter_queue`, by the crate `nfq`, and by the system calls alone.
 //!
-//! `cargo bench -p ipq-bench --bench nfqueue`. It makes a laboratory in a network namespace of its
-//! own, so it needs no privilege where users may make namespaces. Frames arrive at one device, are
-//! queued while they are forwarded, and have to leave by the other. Each listener is a process of
-//! its own with one thread, bound to a processor that nothing else here uses. All have the same
+//! `cargo bench -p ipq-bench --bench nfqueue`. It uses this machine's kernel, with two devices in a
+//! network namespace of its own, so it needs no privilege where users may make namespaces. Frames
+//! arrive at one device, are queued while they are forwarded, and have to leave by the other. Each
+//! listener is a process of its own with one thread that stays on one processor. All have the same
 //! queue length, receive buffer, copy range and packets. The listeners take turns: after each run
 //! of one, the next one runs.
 

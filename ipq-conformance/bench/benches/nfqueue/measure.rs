@@ -122,7 +122,7 @@ struct Bench {
 /// The result of one run of a listener.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
-    /// The nanoseconds of the listener's thread per packet: the median of the rounds.
+    /// The CPU time of the listener's thread per packet, in nanoseconds: the median of the rounds.
     cost: f64,
     packets: u64,
     lost: u64,
@@ -204,7 +204,8 @@ impl Bench {
         Ok(run)
     }
 
-    /// Sends packets without a pause until the listener has taken [`MEANWHILE`] of them.
+    /// Sends packets until the listener has taken [`MEANWHILE`] of them. Packets that have then
+    /// neither left nor are still in the queue count as lost.
     fn run_meanwhile(&mut self, process: &mut Process, load: &Load) -> Result<Run, Failed> {
         let (packet, expected) = load.packet();
         let frame = packet.frame();

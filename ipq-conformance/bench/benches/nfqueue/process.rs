@@ -22,7 +22,7 @@ pub(crate) struct Process {
 /// The work that a listener has done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
-    /// The nanoseconds that the listener's thread ran.
+    /// The CPU time of the listener's thread, in nanoseconds.
     pub(crate) nanoseconds: u64,
     /// The number of packets that the listener took.
     pub(crate) packets: u64,

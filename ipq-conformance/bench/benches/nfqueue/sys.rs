@@ -32,9 +32,9 @@ pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> 
     }
 }
 
-/// Calls `recvmmsg(2)`: waits for a datagram, and takes all that are there, each into one of
-/// `buffers`, of which there are at most 64. Puts their lengths into `lengths`, and returns their
-/// number.
+/// Calls `recvmmsg(2)`: waits for a datagram, and takes those that are there, one into each of
+/// `buffers` as long as there are buffers (64 at most). Puts the datagrams' lengths into `lengths`,
+/// and returns their number.
 pub(crate) fn receive_many(
     socket: BorrowedFd<'_>,
     buffers: &mut [Vec<u8>],

@@ -4,7 +4,7 @@ use ipq_conformance::suite::Packet;
 use ipq_core::CopyMode;
 use std::str::FromStr;
 
-/// A task of a listener. It stands on the listener's command line as two words.
+/// What a listener does with each packet. On the listener's command line this is two words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
     /// `true` if the listener gets no packet bytes, but only the metadata: copy mode META.
@@ -58,11 +58,11 @@ pub(crate) struct Load {
     pub(crate) arrival: Arrival,
 }
 
-/// The number of packets that wait for a listener that has fallen behind. They fit the queue, and
-/// the second device's ring.
+/// The number of packets that wait for a listener that has fallen behind. Both the queue and the
+/// device that they leave by have room for so many.
 pub(crate) const FELL_BEHIND: u32 = 480;
-/// The number of packets that wait for a listener that keeps up: as many as a listener takes at a
-/// time that takes many.
+/// The number of packets that wait for a listener that keeps up. A listener that takes many packets
+/// in a call takes all of them at once.
 const KEEPS_UP: u32 = 32;
 
 const ACCEPT: Task = Task {

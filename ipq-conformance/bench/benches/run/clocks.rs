@@ -3,14 +3,14 @@
 use crate::measure::Failed;
 use std::time::{Duration, Instant};
 
-/// Two clocks that were started together.
+/// The moment from which wall time and processor time are measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clocks {
     begun: Instant,
     ran: Duration,
 }
 
-/// The times since two clocks were started.
+/// The wall time and the processor time since [`Clocks::start`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     /// The time that passed.
@@ -36,8 +36,8 @@ impl Clocks {
     }
 }
 
-/// Returns the processor time of this process and its ended children, which the system counts in
-/// ticks of mostly 10 ms.
+/// Returns the processor time so far of this process and its ended children. The system counts it
+/// in ticks of mostly 10 ms.
 fn ran() -> Result<Duration, Failed> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // The fields after the name, which may hold any character: utime, stime, cutime and cstime are

@@ -5,7 +5,8 @@ use crate::measure::{Failed, Measured, Task};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A command `ipq-sim`, and the directory of the library that its programs load.
+/// The path of an `ipq-sim` command, and the directory of the libipq that `ipq-sim run` gives to
+/// programs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Simulator<'a> {
     pub(crate) command: &'a Path,
@@ -13,8 +14,9 @@ pub(crate) struct Simulator<'a> {
 }
 
 impl Simulator<'_> {
-    /// Runs `program` on the task's capture, with the further arguments `more`, and returns what
-    /// that cost. A packet that is not accepted is lost.
+    /// Runs `ipq-sim run` with the program `program` on the task's capture, with the further
+    /// arguments `more`. Returns the times, and how many packets the program did not accept: these
+    /// count as lost.
     pub(crate) fn run(&self, program: &Path, task: &Task, more: &[&str]) -> Result<Measured, Failed> {
         let clocks = Clocks::start()?;
         let output = Command::new(self.command)

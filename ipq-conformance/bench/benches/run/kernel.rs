@@ -16,8 +16,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// The most packets that are on their way: an unprivileged process gets receive buffers for no
-/// more.
+/// The most packets that are sent and have not yet arrived. An unprivileged process gets receive
+/// buffers for no more.
 const ON_THE_WAY: u64 = 128;
 const QUEUE: u16 = 0;
 /// The length of the headers of IPv4 and UDP.
@@ -74,8 +74,8 @@ impl Kernel {
     }
 }
 
-/// Sends all packets, and returns the number of those that arrived. Gives up if none arrives for 5
-/// seconds.
+/// Sends all packets, and returns the number of those that arrived. Stops if none arrives for 5
+/// seconds, and then returns the number so far.
 fn carry(sender: &UdpSocket, receiver: &UdpSocket, task: &Task) -> Result<u64, Failed> {
     let payload = vec![0; task.length - HEADERS];
     let parts = [IoSlice::new(&payload)];
@@ -125,8 +125,8 @@ impl Listener {
     }
 }
 
-/// Returns whether a queue is bound with a copy mode other than NONE, which is the fourth number of
-/// its line.
+/// Returns whether a line of the kernel's list of queues, /proc/net/netfilter/nfnetlink_queue, has
+/// a copy mode (its fourth number) other than NONE, which is 0.
 fn has_mode(queues: &str) -> bool {
     let mut modes = queues.lines().filter_map(|line| line.split_whitespace().nth(3));
     modes.any(|mode| mode != "0")

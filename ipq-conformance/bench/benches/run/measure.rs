@@ -101,8 +101,8 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures all contenders with packets of one length. Returns their wall times and their
-    /// processor times.
+    /// Runs all contenders in turn, once in each pass, on packets of one length. Returns two
+    /// workloads: their wall times and their processor times.
     fn measure(&self, length: usize, packets: u64) -> Result<[Workload; 2], Failed> {
         let task = Task {
             packets,

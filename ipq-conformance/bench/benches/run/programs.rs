@@ -25,7 +25,8 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds the programs into a temporary directory. The error says what is missing.
+    /// Builds the programs; all but `ipq-sim` go into a temporary directory. The error says what
+    /// failed.
     pub(crate) fn build() -> Result<Self, Failed> {
         let directory = tempfile::tempdir()?;
         // The workspace's own target directory, in which most is built already.
@@ -70,7 +71,8 @@ impl Programs {
         })
     }
 
-    /// Returns the path of a file `name` that is removed together with the programs.
+    /// Returns the path for a file `name` in the directory that is removed together with the
+    /// programs. Does not create the file.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

@@ -1,5 +1,5 @@
-//! Writes the seeds and dictionaries of all targets into the folder that is named, if it is there,
-//! otherwise into the folder of this package.
+//! Writes the seeds and dictionaries of all targets into the directory that is the first argument.
+//! If there is no such directory, or no argument, writes them into the directory of this package.
 
 use libfuzzer_sys as _;
 use std::path::PathBuf;
