@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 /// The distance of the bars from the left, in the picture's units.
 const BARS: f64 = 250.0;
-/// The length that stands for the greatest cost in a workload: the greatest upper bound of a middle
-/// half.
+/// The length that a workload's greatest cost is drawn with, which is the upper bound of a
+/// contender's middle half. Other costs of the workload are drawn in proportion.
 const LONGEST: f64 = 360.0;
 const WIDTH: f64 = BARS + LONGEST + 110.0;
 const LINE: f64 = 22.0;

@@ -24,7 +24,7 @@ pub struct Workload {
     pub name: String,
     /// The unit of the numbers, such as "CPU ns per packet".
     pub unit: String,
-    /// The names of the contenders that all are compared with.
+    /// The names of the contenders with which every contender is compared.
     pub references: Vec<String>,
     /// The contenders, in the order in which they ran.
     pub contenders: Vec<Contender>,

@@ -1,4 +1,5 @@
-//! The emulated kernel's numbered queues, which are fed raw datagrams and packets.
+//! The emulated kernel's numbered queues (`nfnetlink_queue`), which are fed raw datagrams and
+//! packets.
 //!
 //! The first byte of the input chooses the kernel and its rules. Then comes a list of actions, as
 //! [`Action`] reads them. After each action the accounting must balance, and the text in `/proc`

@@ -381,7 +381,8 @@ fn server_actions(recording: &Recording) -> Vec<u8> {
     output.0
 }
 
-/// Returns files of one recording and of two recordings, and files whose second line is cut.
+/// Returns files of recordings: with one recording, with two, and with two of which the second is
+/// cut in half.
 fn lines() -> Seeds {
     let mut seeds = Seeds::new();
     for file in Embedded::ALL {

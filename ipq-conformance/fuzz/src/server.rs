@@ -1,5 +1,5 @@
-//! The server for programs in other processes, which is fed any bytes. It survives them, holds no
-//! more memory than it should, and serves the next program.
+//! The emulator's server for programs in other processes, which is fed any bytes. It survives them,
+//! holds no more memory than it should, and serves the next program.
 //!
 //! The input is a list of actions, as [`Action`] reads them. Programs and server are in one thread,
 //! so nothing waits.
@@ -25,7 +25,7 @@ const CONNECTIONS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
-    /// Makes a connection anew. Value: which one.
+    /// Connects to the server, in place of an earlier connection. Value: which one.
     Connect,
     /// Sends bytes. Values: the connection, the bytes.
     Send,
@@ -37,9 +37,9 @@ pub(crate) enum Action {
     Close,
     /// Shuts down one direction of a connection, or both. Values: the connection, the directions.
     ShutDown,
-    /// Gives the server a turn.
+    /// Lets the server do what it can do without waiting.
     Turn,
-    /// Makes a packet enter the kernel. Value: its length.
+    /// Makes an IPv6 packet enter the emulated kernel. Value: its length, where less than 40 is 40.
     Packet,
 }
 

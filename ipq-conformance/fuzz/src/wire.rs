@@ -180,8 +180,8 @@ fn refused(message: &[u8], header: Header, error: WireError, abi: Abi) {
     assert!(!error.to_string().is_empty());
 }
 
-/// Checks that any values are read as they were written. Words of 8 bytes are cut in an ABI with
-/// words of 4.
+/// Writes messages with values made from `bytes`, and checks that the same values are read from
+/// them. Where the ABI has words of 4 bytes, the higher 4 bytes of a value of 8 are lost.
 fn values(bytes: &[u8], abi: Abi) {
     let mut input = Input::new(bytes);
     let cut = |word: u64| match abi.word {

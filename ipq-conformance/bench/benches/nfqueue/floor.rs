@@ -236,7 +236,7 @@ fn replaced(message: &mut [u8]) -> &[u8] {
     &message[begin..payload.end]
 }
 
-/// Returns a socket that is bound to the queue, with the task's copy mode.
+/// Returns a socket that receives the queue's packets, in the task's copy mode.
 fn open(task: Task) -> Result<OwnedFd, Failed> {
     let protocol = NonZeroU32::new(12).map(Protocol::from_raw);
     let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;

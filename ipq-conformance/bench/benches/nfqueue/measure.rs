@@ -205,7 +205,7 @@ impl Bench {
     }
 
     /// Sends packets until the listener has taken [`MEANWHILE`] of them. Packets that have then
-    /// neither left nor are still in the queue count as lost.
+    /// neither left as expected nor are still in the queue count as lost.
     fn run_meanwhile(&mut self, process: &mut Process, load: &Load) -> Result<Run, Failed> {
         let (packet, expected) = load.packet();
         let frame = packet.frame();

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The longest time that a listener may take to be ready or done.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A listener's process, which is bound to its queue. Dropping this kills it.
+/// A listener's process. Dropping this kills it.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,

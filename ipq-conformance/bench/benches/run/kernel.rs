@@ -52,8 +52,8 @@ impl Kernel {
         set_up().map_err(|error| error.to_string())
     }
 
-    /// Sends the task's packets through the queue that `program` listens to, and returns what that
-    /// cost.
+    /// Starts `program`, with the C library in the directory `library`. Sends the task's packets
+    /// through the queue that the program listens to, and returns what that cost.
     #[expect(clippy::unused_self, reason = "the namespace and its rule must be there")]
     pub(crate) fn run(&self, program: &Path, library: &Path, task: &Task) -> Result<Measured, Failed> {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -101,7 +101,7 @@ fn carry(sender: &UdpSocket, receiver: &UdpSocket, task: &Task) -> Result<u64, F
     Ok(arrived)
 }
 
-/// A program that listens to the queue. Dropping this kills it.
+/// A running program that listens to the queue. Dropping this kills it.
 struct Listener(Child);
 
 impl Listener {
@@ -125,7 +125,7 @@ impl Listener {
     }
 }
 
-/// Returns whether a line of the kernel's list of queues, /proc/net/netfilter/nfnetlink_queue, has
+/// Returns whether a line of the kernel's list of queues, `/proc/net/netfilter/nfnetlink_queue`, has
 /// a copy mode (its fourth number) other than NONE, which is 0.
 fn has_mode(queues: &str) -> bool {
     let mut modes = queues.lines().filter_map(|line| line.split_whitespace().nth(3));
