@@ -540,10 +540,11 @@ impl Choice {
 /// emulated kernels and `exec:PROGRAM`.
 ///
 /// To test a world of your own, write a program that passes the world's factory to this function,
-/// beside [`worlds::all`](crate::worlds::all) or instead. On Linux the program must call
-/// `worlds::serve_if_asked` first if it has the real worlds or `--client dlopen:`, since it is then
-/// started once more for each, and before that `vm::run_if_first_process` if it has the command
-/// `vm`. The program `ipq-conformance` does both.
+/// beside [`worlds::all`](crate::worlds::all) or instead. On Linux the program is started once
+/// more, as a child process, for each world of a real kernel and for `--client dlopen:`. If it has
+/// these, it must call `worlds::serve_if_asked` before this function. If it has the command `vm`,
+/// it must call `vm::run_if_first_process` before both. The program `ipq-conformance` does all
+/// this.
 #[must_use]
 pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     let command = Command::parse();
