@@ -1,4 +1,4 @@
-//! Names the fields of byte strings, for people who look for a difference.
+//! Names the fields of netlink datagrams, Ethernet frames and packets, for people who read them.
 //!
 //! No byte string is refused. Bytes that are cut short or make no sense are named as far as
 //! possible.
@@ -46,7 +46,7 @@ pub(crate) fn fields(bytes: &[u8], kind: Kind) -> Vec<Field> {
     cursor.fields
 }
 
-/// A walk over bytes that gives them names, with the fields that were named so far.
+/// A reader that goes through bytes and gives them names, with the fields that it has named so far.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -74,9 +74,9 @@ impl<'a> Cursor<'a> {
         self.prefix = prefix;
     }
 
-    /// Names the next `length` bytes, with the value that `show` returns for them. Returns these
-    /// bytes. If fewer are left, they become a field that says so, and `None` is returned. There is
-    /// no field without bytes.
+    /// Names the next `length` bytes, with the value that `show` returns for them, and returns
+    /// these bytes. If fewer are left, they become a field that says so, and `None` is returned. If
+    /// none are left or `length` is 0, there is no field, and `None` is returned.
     pub(super) fn field<V: Display>(
         &mut self,
         name: &str,
@@ -102,8 +102,8 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Takes over the fields of a cursor that walked over the bytes from here on, and steps past
-    /// them. Their names get this cursor's prefix.
+    /// Adds the fields of `inner`, a cursor over the bytes that have no name yet here, and steps
+    /// past the bytes that it named. The names of the fields get this cursor's prefix.
     pub(super) fn adopt(&mut self, inner: Cursor<'_>) {
         let (start, prefix) = (self.at, self.prefix);
         self.at += inner.at;

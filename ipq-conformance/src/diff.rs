@@ -2,8 +2,8 @@
 //!
 //! A [`Plan`] is a sequence of actions without packet ids, since each world chooses its own. The
 //! first world carries the plan out, which gives a recording. The second world replays the
-//! recording. If they differ, actions are removed from the plan until each one left is needed for
-//! the difference.
+//! recording. If they differ in an unknown way, as many actions and rules as possible are removed
+//! from the plan while such a difference remains.
 
 mod numbered;
 mod performance;
@@ -45,18 +45,18 @@ pub enum Compared {
 /// A difference between two worlds, with the steps that show it.
 #[derive(Clone, Debug)]
 pub struct Divergence {
-    /// The steps and the first world's answers. If no known difference explains the difference, the
-    /// steps are shortened: no single action or rule of the plan can be left out, unless 400
-    /// attempts were too few to try that.
+    /// The steps and the first world's answers. [`Pair::compare`] has shortened the steps: no
+    /// single action or rule of the plan can be left out, unless 400 attempts were too few to find
+    /// that.
     pub recording: Recording,
     /// The first answer in which the second world differs, and how it differs.
     pub difference: Difference,
 }
 
 impl Pair<'_> {
-    /// Carries out `plan` in both worlds, and compares their answers. A difference that is not
-    /// known is shortened to the steps that it needs. `name` becomes the name of the recording.
-    /// Fails if a world can't begin, do a step or end.
+    /// Carries out `plan` in both worlds, and compares their answers. If they differ in an unknown
+    /// way, leaves out the parts of the plan that the difference does not need. `name` becomes the
+    /// name of the recording. Fails if a world can't be created, begin, do a step or end.
     pub fn compare(&self, plan: &Plan, name: &str) -> Result<Compared, ReplayError> {
         let Some(divergence) = self.divergence(plan, name)? else {
             return Ok(Compared::Equal);
@@ -135,14 +135,16 @@ impl std::fmt::Debug for Pair<'_> {
 #[serde(transparent)]
 pub struct KnownDivergences(Vec<KnownDivergence>);
 
-/// A known difference: one reason, and the differences that it explains.
+/// An entry of the list: the two worlds, a pattern for the text of the difference, and the reason
+/// for it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDivergence {
-    /// The names of both worlds. The entry holds whichever of them is recorded.
+    /// The names of the two worlds. The entry is also used when they are compared in the other
+    /// order.
     pub worlds: [String; 2],
-    /// The text of the difference when the first of the worlds is recorded. `*` stands for
-    /// anything.
+    /// The text of the difference when the first of these worlds is compared with the second. `*`
+    /// stands for any text.
     pub difference: String,
     /// The reason why the worlds may differ.
     pub reason: String,

@@ -105,7 +105,8 @@ impl Laboratory {
     }
 
     /// Makes a frame arrive at a device `count` times, and waits until the kernel has handled all.
-    /// The inner result is the device's answer to the last frame.
+    /// The inner result says whether the device took the last frame; an error is the one with which
+    /// it refused that frame.
     pub fn inject(&self, device: &str, frame: &[u8], count: u32) -> Result<Result<(), Errno>, LaboratoryError> {
         let device = self.device(device)?;
         let mut taken = Ok(());
@@ -140,8 +141,9 @@ impl Laboratory {
         }
     }
 
-    /// Takes and returns the next IP frame that left by a device; `None` if there is none. Skips
-    /// ARP, router and neighbour discovery, and multicast listener reports.
+    /// Takes and returns the next Ethernet frame with an IP packet that left by a device; `None` if
+    /// there is none. Skips ARP, and the IPv6 messages of router and neighbour discovery and of
+    /// multicast listeners.
     pub fn sniff(&mut self, device: &str) -> Result<Option<Vec<u8>>, LaboratoryError> {
         let index = self.index(device)?;
         let failed = |error| LaboratoryError::system(format!("take a frame from {device}"), error);
@@ -153,8 +155,8 @@ impl Laboratory {
         Ok(None)
     }
 
-    /// Sets a device up or down. One that comes up gets its addresses and neighbours again, and the
-    /// call waits until its IPv6 address works.
+    /// Sets a device up or down. When a device other than `lo` comes up, gives it its addresses and
+    /// neighbours again, and waits until its IPv6 address works.
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), LaboratoryError> {
         if device == LO {
             self.rtnetlink.set_up(self.rtnetlink.index_of(LO)?, up)?;
@@ -165,13 +167,13 @@ impl Laboratory {
         if up { self.await_address(index) } else { Ok(()) }
     }
 
-    /// Renames a device that is down. The other functions still know it by its first name.
+    /// Renames a device that is down. The laboratory's functions still take its original name.
     pub fn rename(&self, device: &str, name: &str) -> Result<(), LaboratoryError> {
         self.device(device)?.rename(name, &self.rtnetlink)
     }
 
-    /// Waits until the kernel has done all that it was asked to do. Returns at once if `lo` is
-    /// down.
+    /// Waits until the kernel has handled all frames and packets that it was given so far. Returns
+    /// at once if `lo` is down.
     pub fn settle(&self) -> Result<(), LaboratoryError> {
         let failed = |error| LaboratoryError::system("send a frame round by lo", error);
         for round in 0..ROUNDS {
@@ -250,8 +252,8 @@ pub fn set_netlink_option(socket: impl AsFd, option: i32, on: bool) -> io::Resul
 
 /// The sysctls and netfilter rules of the initial namespace, from before a laboratory changed them.
 ///
-/// The state belongs to a process that outlives the laboratory's process. So it is put back however
-/// the laboratory ends.
+/// A process that outlives the laboratory's process should hold the state. It can then be restored
+/// however the laboratory ends.
 #[derive(Debug)]
 pub struct HostState {
     sysctls: sysctls::Saved,

@@ -1,4 +1,4 @@
-//! `diff`: two worlds, and generated sequences of steps.
+//! `diff`: does generated sequences of steps in two worlds, and compares the answers.
 
 pub(super) mod checkpoint;
 
@@ -65,8 +65,8 @@ pub(super) fn diff(
 
 /// Compares the two worlds on the sequences of this part that were not compared yet, up to the
 /// first unknown difference, and adds the results to `figures`. Does nothing if `figures` has an
-/// unknown difference already. Fails if there are not so many seeds, if a world fails, or if the
-/// checkpoint can't be written.
+/// unknown difference already. Fails if the seeds do not fit in a `u64`, if a world fails, or if
+/// the checkpoint can't be written.
 fn compare_rest(
     pair: Pair<'_>,
     arguments: &DiffArguments,
@@ -111,8 +111,8 @@ fn compare_rest(
     Ok(())
 }
 
-/// Adds the result of the sequence `seed` to `figures`. An unknown difference is kept with its
-/// recording.
+/// Adds the result of the sequence `seed` to `figures`, and makes `seed + 1` the next to compare.
+/// An unknown difference is kept with its recording.
 fn count(figures: &mut Figures, seed: u64, compared: Compared) -> Result<(), Failure> {
     figures.next = seed + 1;
     match compared {

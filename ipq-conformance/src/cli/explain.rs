@@ -25,7 +25,7 @@ pub(super) fn explain(id: &str) -> Result<End, Failure> {
     Ok(End::Good)
 }
 
-/// Prints every requirement's id and sentence.
+/// Prints the id and the text of every requirement.
 pub(super) fn list() -> Result<End, Failure> {
     let mut output = standard_output();
     for Requirement { id, text } in Requirement::all() {

@@ -1,4 +1,4 @@
-//! `matrix`: cases down, worlds across.
+//! `matrix`: a table of results with a row for each case and a column for each world.
 
 use super::run::{emulated_kernel, end_of, quoted, run_cases, worlds_named};
 use super::{End, Failure, MatrixArguments, MatrixFormat, standard_output, unable};
@@ -115,7 +115,7 @@ fn write(matrix: &Matrix, arguments: &MatrixArguments) -> Result<(), Failure> {
     })
 }
 
-/// Returns the width of the terminal at standard output, in columns. There is no limit if standard
+/// Returns the width of the terminal at standard output, in columns; `usize::MAX` if standard
 /// output is no terminal.
 fn terminal_width() -> usize {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| width.0.into())

@@ -97,8 +97,8 @@ impl Part {
         (1..).zip(self.text.lines())
     }
 
-    /// Returns which command wrote the report, by what the last line has. An error if the last line
-    /// is no summary.
+    /// Returns which command wrote the report, which the keys of its last line tell. An error if
+    /// the last line is no summary.
     fn kind(&self) -> Result<Kind, Failure> {
         let (number, last) = self.lines().last().unwrap_or((1, ""));
         let last: Value = self.parse(number, last)?;

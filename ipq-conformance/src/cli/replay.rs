@@ -78,8 +78,9 @@ struct Replayer<'w, W> {
 }
 
 impl<W: Write> Replayer<'_, W> {
-    /// Replays the scenarios of one file that are in this part, and reports each, up to the first
-    /// line that can't be read. Nothing after such a line can be trusted.
+    /// Replays those scenarios of one file that are in this part, counts them by outcome, and
+    /// reports them; the report for people leaves out equal ones. Stops at the first line that
+    /// can't be read, since nothing after it can be trusted.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
             let elsewhere = |recording: &Recording| self.partition.is_some_and(|part| !part.has(&recording.name));

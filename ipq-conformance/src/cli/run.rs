@@ -52,8 +52,9 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     })
 }
 
-/// Returns the emulator of the kernel with this version or profile. Prints a line if that kernel
-/// has no profile of its own, and the nearest is taken.
+/// Returns the emulator of the kernel with this version or profile. If that kernel has no profile
+/// of its own, takes the nearest, and prints a line that says so. Fails if no profile is near
+/// enough.
 pub(super) fn emulated_kernel(kernel: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
     let nearest = Profile::of_kernel(kernel).map_err(unable)?;
     if nearest.nearness != Nearness::Own {
@@ -62,7 +63,8 @@ pub(super) fn emulated_kernel(kernel: &str) -> Result<Arc<dyn WorldFactory>, Fai
     Ok(Arc::new(SimFactory::of(nearest.profile)))
 }
 
-/// Returns the worlds that `name` stands for on the command line: all for `all`, otherwise one.
+/// Returns the worlds that `name` stands for on the command line: all of `worlds` for `all`,
+/// otherwise the one with this name. Fails if there is none.
 pub(super) fn worlds_named(
     worlds: &[Arc<dyn WorldFactory>],
     name: &str,
@@ -78,12 +80,12 @@ fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<E
     run_chosen(factory, &choice, &cases::all(), arguments)
 }
 
-/// Returns a word as a shell reads it, quoted only if necessary.
+/// Quotes a word for a shell, if it needs quotes.
 pub(super) fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Runs the library's cases on the emulator, with the libipq `client` under test.
+/// Runs the cases for a libipq on the emulator, with the libipq `client` under test.
 fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, Failure> {
     let preload = arguments.preload.as_deref();
     let (factory, client): (Arc<dyn WorldFactory>, _) = match client {
@@ -179,8 +181,8 @@ pub(super) fn run_cases(
     run_part(factory, how, chosen, None, seed, transcripts, reporter)
 }
 
-/// Runs the cases `chosen` like [`run_cases`]. They are those of the part `partition`, which the
-/// report names; `None` is no part.
+/// Like [`run_cases`], for the part `partition` of a run; `None` if the run is not divided.
+/// `chosen` has only this part's cases already; the report names the part.
 fn run_part(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
@@ -223,8 +225,8 @@ pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     }
 }
 
-/// Returns the head of a report, with the world's description. The description of a world that
-/// can't be created here says why instead.
+/// Returns the head of a report, with the world's description. If the world can't be created here,
+/// the error stands in place of the implementation's name.
 fn head(factory: &dyn WorldFactory, how: &str, seed: u64, cases: usize) -> Head {
     let world = factory.create();
     let description = match &world {

@@ -11,8 +11,8 @@ const SHORTEST_PART: usize = 3;
 /// The most words that are suggested at once.
 const MOST: usize = 3;
 
-/// Fails at the first word that chooses no case. The error suggests similar topics, ids of cases,
-/// and `commands`.
+/// Fails at the first word that chooses no case. The error suggests those topics, case ids and
+/// `commands` that are like the word.
 pub(super) fn refuse_unknown(words: &[String], commands: &[&str]) -> Result<(), Failure> {
     let all = cases::every();
     let is_unknown = |word: &&String| {

@@ -1,4 +1,4 @@
-//! `vectors`: frames with their meaning.
+//! `vectors`: prints sample frames with the value of each field, a line of JSON each.
 
 use super::{End, Failure, standard_output};
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! `vm`: the suite on another kernel.
+//! `vm`: runs the suite on another kernel, in a virtual machine.
 
 use super::{AccelArgument, End, Failure, VmArguments, unable};
 use crate::vm::{Accelerator, Machine};

@@ -1,4 +1,4 @@
-//! `world`: a world of this suite, for another process.
+//! `world`: serves a world of this suite to another process, over standard input and output.
 
 use super::run::emulated_kernel;
 use super::{End, Failure, WorldArguments, find_world, unable};

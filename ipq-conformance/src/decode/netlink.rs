@@ -1,5 +1,5 @@
 //! The fields of the datagrams of `ip_queue` and `nfnetlink_queue`. The type of a message says
-//! which of the two it belongs to.
+//! which of the two it belongs to; only error messages are the same in both.
 
 use super::{Cursor, ip, nfnetlink};
 use ipq_core::wire::{
@@ -139,7 +139,7 @@ fn number(bytes: &[u8], abi: Abi) -> u64 {
     }
 }
 
-/// Describes the first message of a datagram in one line. If it is not whole, the line says why.
+/// Describes the first message of a datagram in one line. If it can't be parsed, the line says why.
 pub(crate) fn summary(bytes: &[u8], abi: Abi) -> String {
     let message = match Message::parse(bytes, abi) {
         Ok(message) => message,

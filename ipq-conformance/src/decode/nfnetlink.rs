@@ -96,7 +96,8 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The name of an attribute, and the parts of its content.
+/// What is known of an attribute: its name, and for each part of its content the name, the size in
+/// bytes, and how to show it.
 pub(crate) struct About {
     pub(crate) name: &'static str,
     parts: &'static [Part],
@@ -105,13 +106,15 @@ pub(crate) struct About {
 type Part = (&'static str, usize, fn(&[u8]) -> String);
 
 impl About {
-    /// Returns the least size of the attribute's content in bytes; 0 if any size is right.
+    /// Returns the least size of the attribute's content in bytes: the sum of its parts, or 0
+    /// without known parts.
     pub(crate) fn length(&self) -> usize {
         self.parts.iter().map(|(_, length, _)| length).sum()
     }
 }
 
-/// Returns what is known of the attribute type `attribute` in a message of type `kind`.
+/// Returns what is known of the attribute type `attribute` in a message of type `kind`. An unknown
+/// attribute has no parts.
 pub(crate) const fn about(kind: u16, attribute: u16) -> About {
     let about: (_, &'static [Part]) = if kind == message_type::CONFIG {
         match attribute {
@@ -167,7 +170,8 @@ pub(crate) const fn about(kind: u16, attribute: u16) -> About {
 }
 
 /// Describes a message of type `kind` in one line: its name, its queue, and its whole attributes
-/// with their values. If `body` is shorter than nfnetlink's header, the line says so.
+/// with their values, or with their sizes if the values are not known. If `body` is shorter than
+/// nfnetlink's header, the line says so.
 pub(crate) fn summary(kind: u16, body: &[u8], order: ByteOrder) -> String {
     let name = type_name(kind).unwrap_or("message of a numbered queue");
     let Some([_, _, queue @ ..]) = body.first_chunk::<4>() else {
@@ -229,8 +233,8 @@ fn ether_type(bytes: &[u8]) -> String {
     format!("{:#06x}", EtherType(value(bytes) as u16).0)
 }
 
-/// Returns the name of a verdict. If its upper half is not 0, adds the number there, such as the
-/// next queue.
+/// Returns the name of the verdict in the lowest 8 bits. If the upper 16 bits are not 0, adds the
+/// number that they hold, such as that of the queue to which the packet goes next.
 fn verdict(bytes: &[u8]) -> String {
     let value = value(bytes) as u32;
     let verdict = Verdict::from_wire(value & 0xff);

@@ -1,4 +1,4 @@
-//! Dumps: a field a line, with its offset, its bytes and its meaning.
+//! Dumps: the fields of a byte string, each with its offset, its bytes, its name and its value.
 
 use super::{Field, Kind, fields};
 use std::fmt::Write as _;
@@ -7,7 +7,8 @@ use std::ops::Range;
 /// The most bytes of a field that one line shows.
 const BYTES_A_LINE: usize = 16;
 
-/// Returns a dump of `bytes`: a line for each field.
+/// Returns a dump of `bytes`: a line for each field, and further lines for a field of more than 16
+/// bytes.
 pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
     let mut text = String::new();
     for field in fields(bytes, kind) {
@@ -16,10 +17,10 @@ pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
     text
 }
 
-/// Returns a dump of both byte strings, a field a line; their fields are paired in order. Two
-/// fields with the same place and bytes appear once. Other fields appear twice: after `-` with the
-/// expected bytes and after `+` with those seen, or after `~` if the field is within a range of
-/// `exempt`.
+/// Returns a dump of both byte strings. The first field of one is paired with the first of the
+/// other, and so on. If both fields of a pair have the same offsets and bytes, the field appears
+/// once. Otherwise both appear, the expected one after `-` and the seen one after `+`; a field
+/// within a range of `exempt` has `~` instead.
 pub(crate) fn compare(expected: &[u8], seen: &[u8], kind: Kind, exempt: &[Range<usize>]) -> String {
     let mut text = String::new();
     let (expected_fields, seen_fields) = (fields(expected, kind), fields(seen, kind));

@@ -52,7 +52,8 @@ struct Performance<'w> {
     down: Vec<&'static str>,
     /// `true` if the process has the capability `CAP_NET_ADMIN`.
     net_admin: bool,
-    /// The names of the open sockets that an [`Action::Step`] opened.
+    /// The names of the sockets that an [`Action::Step`] has opened, or tried to, and none has
+    /// closed.
     numbered: Vec<String>,
     /// The packets that were read, in order, each with the slot that read it. Closing a socket
     /// removes those of its family.
@@ -94,8 +95,8 @@ impl Performance<'_> {
         }
     }
 
-    /// Does a step as it stands. Skips a step whose socket is not open, and the opening of one that
-    /// is open. Skips changes of devices without the capability.
+    /// Does a step unchanged. Skips it if its socket is not open, if it opens a socket that is
+    /// open, or if it sets a device up or down without `CAP_NET_ADMIN`.
     fn given(&mut self, step: &Step) -> Result<(), ReplayError> {
         let is_open = |name: &str| self.numbered.iter().any(|open| open == name);
         match step {
@@ -110,8 +111,8 @@ impl Performance<'_> {
         self.do_step(step.clone())
     }
 
-    /// Opens the slot's socket, unless it is open. Opens none without the capability, since kernels
-    /// differ on whether such a socket may send later.
+    /// Opens the slot's socket, unless it is open. Does nothing without `CAP_NET_ADMIN`, since
+    /// kernels differ on whether a socket opened without it may send later.
     fn open(&mut self, slot: Slot) -> Result<(), ReplayError> {
         if self.open.contains(&slot) || !self.net_admin {
             return Ok(());
@@ -138,7 +139,7 @@ impl Performance<'_> {
         })
     }
 
-    /// Sends a packet from this host to itself. Does nothing without the capability or while tap0
+    /// Sends a packet from this host to itself. Does nothing without `CAP_NET_ADMIN`, or while tap0
     /// is down: a device that is down has no IPv6 address to send to.
     fn output(&mut self, packet: &Packet) -> Result<(), ReplayError> {
         if !self.net_admin || self.down.contains(&TAP0.name) {

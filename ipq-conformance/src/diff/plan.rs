@@ -16,12 +16,13 @@ pub struct Plan {
     pub(super) actions: Vec<Action>,
 }
 
-/// One action. It is skipped if its socket is not open, if its packet has not come, or if it opens
-/// a socket that is open. Without `CAP_NET_ADMIN`, opening a socket of a [`Slot`], setting a device
-/// up or down, and sending a packet from this host are skipped, too.
+/// One action. It is skipped if its socket is not open, if it is a verdict on a packet that was not
+/// read, or if it opens a socket that is open. Without `CAP_NET_ADMIN`, opening a socket of a
+/// [`Slot`], setting a device up or down, and sending a packet from this host are skipped, too; the
+/// last also while tap0 is down.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
-    /// A step as it stands, for numbered queues.
+    /// A step that is done unchanged. Only plans for numbered queues have such actions.
     Step(Step),
     Open(Slot),
     Close(Slot),
@@ -29,7 +30,8 @@ pub(super) enum Action {
         slot: Slot,
         request: Request,
     },
-    /// A verdict on the packet that the slot's family read `age` packets before the last.
+    /// A verdict on a packet that a socket of the slot's family has read: the last one if `age` is
+    /// 0, the one before it if `age` is 1, and so on.
     Verdict {
         slot: Slot,
         age: usize,
@@ -78,7 +80,7 @@ pub(super) enum Replacement {
     Longer(usize),
     /// The packet without this many bytes at its end.
     Shorter(usize),
-    /// This many bytes 0x45, but at most 19: too few for an IPv4 or IPv6 header.
+    /// This many bytes of the value 0x45, but at most 19: too few for an IPv4 or IPv6 header.
     Stub(usize),
     /// The packet with its last byte changed. The verdict announces one byte more than follows.
     Cut,

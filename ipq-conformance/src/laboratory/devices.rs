@@ -77,8 +77,8 @@ impl Wired {
         self.device.ipv6
     }
 
-    /// Sets the device up or down. One that comes up also gets its addresses and neighbours, which
-    /// it loses when it goes down. A veth device's routes are limited to [`MTU`] again.
+    /// Sets the device up or down. When it comes up, gives it its addresses and neighbours, most of
+    /// which it loses when it goes down. Also limits the routes of a veth device to [`MTU`] then.
     pub(super) fn set_up(&mut self, up: bool, rtnetlink: &Rtnetlink) -> Result<(), LaboratoryError> {
         rtnetlink.set_up(self.index, up)?;
         self.up = up;
@@ -103,8 +103,8 @@ impl Wired {
         rtnetlink.rename(self.index, name)
     }
 
-    /// Puts a frame on the wire, so that it arrives at the device. Returns the device's answer. A
-    /// device that is down loses the frame without an error.
+    /// Puts a frame on the wire, so that it arrives at the device. Fails if the device refuses the
+    /// frame. A device that is down loses the frame without an error.
     pub(super) fn inject(&self, frame: &[u8]) -> Result<(), Errno> {
         match &self.wire {
             // The kernels that had ip_queue lose the frame without an error; newer TAP devices
@@ -115,8 +115,8 @@ impl Wired {
         }
     }
 
-    /// Takes and returns the next frame that left by the device; `None` if there is none or the
-    /// device is down.
+    /// Takes and returns the next frame that left by the device; `None` if there is none. A TAP
+    /// device that is down also gives `None`.
     pub(super) fn take_frame(&mut self) -> Result<Option<&[u8]>, Errno> {
         let taken = match &self.wire {
             Wire::Tap(tun) => rustix::io::read(tun, &mut self.buffer[..]),

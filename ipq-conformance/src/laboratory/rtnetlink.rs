@@ -1,6 +1,6 @@
 //! The few requests of rtnetlink that set up devices, addresses, neighbours and routes.
 //!
-//! Each request is one message, acknowledged by the kernel before the call returns.
+//! Each request is one message. The call returns when the kernel has answered it.
 
 use super::LaboratoryError;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
@@ -33,7 +33,7 @@ const SCOPE_LINK: u8 = 253;
 const PROTOCOL_KERNEL: u8 = 2;
 const KERNEL_METRIC: u32 = 256;
 
-/// The multicast group that reports new and changed IPv6 routes.
+/// The multicast group that reports changes of IPv6 routes.
 const IPV6_ROUTE_CHANGES: u32 = 1 << 10;
 
 const NO_DUPLICATE_DETECTION: u8 = 2;
@@ -51,7 +51,7 @@ pub(super) struct Rtnetlink {
 }
 
 impl Rtnetlink {
-    /// Opens a socket in the current network namespace of this process.
+    /// Opens the sockets in the current network namespace of this process.
     pub(super) fn open() -> Result<Self, LaboratoryError> {
         let inquiries = net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
         Ok(Self {
@@ -142,8 +142,9 @@ impl Rtnetlink {
         self.request(message, &format!("make the neighbour {address} known"))
     }
 
-    /// Limits packets to the network of `prefix` bits behind a device to `mtu` bytes, whatever the
-    /// device could carry. Replaces the kernel's own route to that network.
+    /// Limits the packets that go through a device to `network` to `mtu` bytes each, even if the
+    /// device could carry longer ones. `prefix` is the number of bits of the network's prefix.
+    /// Replaces the kernel's own route to the network.
     pub(super) fn limit_route(&self, index: u32, network: IpAddr, prefix: u8, mtu: u32) -> Result<(), LaboratoryError> {
         let scope = if network.is_ipv4() { SCOPE_LINK } else { 0 };
         let mut body = route_body(network, prefix);

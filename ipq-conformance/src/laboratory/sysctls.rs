@@ -61,7 +61,8 @@ pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
 pub(super) struct Saved(Vec<(&'static str, String)>);
 
 impl Saved {
-    /// Reads all sysctls that a laboratory sets, apart from those that this kernel lacks.
+    /// Reads all sysctls that a laboratory sets, apart from those that can't be read, such as those
+    /// that this kernel lacks.
     pub(super) fn read() -> Self {
         let settings = SETTINGS.iter().chain(SYSTEM_SETTINGS);
         let values = settings.filter_map(|(name, ..)| Some((*name, fs::read_to_string(path(name)).ok()?)));

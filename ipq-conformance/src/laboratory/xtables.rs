@@ -139,8 +139,8 @@ impl Entry {
 }
 
 impl Action {
-    /// Returns the action as the target part of a rule. A verdict has the number -1 - verdict
-    /// there.
+    /// Returns the action as the target part of a rule. In a target of the kernel's own, such as
+    /// for `Drop`, a verdict stands as the number -1 - verdict.
     fn target(self) -> Vec<u8> {
         let standard = |verdict: i32| part("", 0, &(-1 - verdict).to_ne_bytes(), 4);
         match self {

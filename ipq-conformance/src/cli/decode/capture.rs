@@ -19,8 +19,9 @@ pub(super) fn begins(file: &[u8]) -> bool {
         || classic.contains(&u32::from_le_bytes(*first))
 }
 
-/// Returns the netlink messages of a capture, and the number of other records. A damaged capture
-/// gives what comes before the damage, and its description. A damaged file header is an error.
+/// Returns the netlink messages of a capture, and the number of other records. For a capture that
+/// is damaged after its file header, returns what comes before the damage, and describes the
+/// damage. A damaged file header is an error.
 pub(super) fn frames(file: &[u8]) -> Result<Contents, String> {
     let mut frames = Frames::new(Cursor::new(file.to_vec()))
         .map_err(|_| "its header is damaged: capture again, or `editcap` may be able to mend it".to_owned())?;
@@ -40,7 +41,8 @@ pub(super) fn frames(file: &[u8]) -> Result<Contents, String> {
     Ok(read)
 }
 
-/// Describes how a capture ended after the record `number`; `None` if the capture is whole.
+/// Returns the text that reports a capture as damaged after its record `number`, the last that
+/// could be read; `None` if the capture is whole.
 fn damage(end: &CaptureEnd, number: usize) -> Option<String> {
     let what = match end {
         CaptureEnd::Whole => return None,

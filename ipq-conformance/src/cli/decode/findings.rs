@@ -1,4 +1,4 @@
-//! The rules that a frame breaks, each with what is wrong.
+//! Checks a frame against the rules of the suite, and describes what breaks them.
 
 use super::Frame;
 use crate::decode::nfnetlink::{self, Attribute, about, value};
@@ -10,15 +10,15 @@ use ipq_core::wire::{
     PortId, Response, Verdict, VerdictRequest, padding, screen,
 };
 
-/// A rule that a frame breaks, by its id, and what is wrong with the frame.
+/// The id of a rule that a frame breaks, such as `MSG-2`, and what is wrong with the frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) rule: &'static str,
     pub(super) what: String,
 }
 
-/// Returns the rules that a frame breaks, in the order in which a reader of the frame meets them. A
-/// frame that was cut, or whose netlink protocol is not a queue's, breaks none.
+/// Returns the rules that a frame breaks, each with what is wrong. Returns none if the file holds
+/// only a part of the frame (`cut`), or if the frame's netlink protocol is not one of the queues'.
 pub(super) fn findings(frame: &Frame, abi: Abi) -> Vec<Finding> {
     let mut found = Found(Vec::new());
     // Missing bytes are not the frame's fault.
@@ -86,7 +86,8 @@ impl Found {
         }
     }
 
-    /// Adds the rule for which our parser refuses the message, if it refuses it.
+    /// Adds the rule that `bytes` break if [`Message::parse`] refuses them, with the parser's error
+    /// as the description. Adds nothing if it accepts them.
     fn refused(&mut self, bytes: &[u8], abi: Abi) {
         if let Err(error) = Message::parse(bytes, abi) {
             self.add(vectors::refusal(&error).1, error.to_string());

@@ -1,5 +1,5 @@
 //! Frames of a text: a dump as xxd, hexdump, od, tcpdump -x and strace -xx print them, or plain
-//! pairs of digits.
+//! pairs of hexadecimal digits.
 //!
 //! A frame ends at an empty line, and in a dump with offsets also where the offset is 0 again. Each
 //! line of strace is a frame of its own. Lines that begin with `#` are passed over.
@@ -34,10 +34,10 @@ struct Dump {
     bytes: Vec<u8>,
     /// The bytes of the last line of the incomplete frame.
     last: Vec<u8>,
-    /// `true` if a line `*` came, which stands for repetitions of the last line.
+    /// `true` after a line `*`. The last line is then repeated up to the next offset.
     repeats: bool,
-    /// The bases that the offsets of this frame may be written in, the likeliest first. Empty in a
-    /// frame without offsets.
+    /// The bases (8, 10 or 16) in which every offset of this frame so far was right, the likeliest
+    /// first. Empty in a frame without offsets.
     bases: Vec<u32>,
 }
 
@@ -84,8 +84,9 @@ impl Dump {
         Ok(())
     }
 
-    /// Takes the offset of a line. Offset 0 begins a new frame. After a line `*` the last line is
-    /// repeated up to the offset. An error if the offset is not the number of bytes so far.
+    /// Takes the offset of a line. Offset 0 begins a new frame. After a line `*`, the last line is
+    /// first repeated up to the offset. An error if the frame then does not have as many bytes as
+    /// the offset says.
     fn reach(&mut self, offset: &str, row: &Row<'_>) -> Result<(), String> {
         let number = |base: u32| usize::from_str_radix(offset, base).ok();
         if number(10) == Some(0) {
@@ -111,8 +112,10 @@ impl Dump {
         Ok(())
     }
 
-    /// Takes a line of strace: the string of the system call becomes a frame, with the direction
-    /// that the call's name tells.
+    /// Takes a line of strace. Its first string that begins with `\x` becomes a frame: to the
+    /// kernel for a send or write call, from the kernel for a receive or read call, and without a
+    /// direction for another. An error if there is no such string, or if it has anything but `\x`
+    /// and two digits for each byte.
     fn call(&mut self, line: &str) -> Result<(), String> {
         self.end_frame();
         let string = line.split('"').find(|part| part.starts_with("\\x"));
@@ -163,8 +166,8 @@ struct Row<'l> {
 }
 
 impl<'l> Row<'l> {
-    /// Takes a line apart. `has_offsets` says whether the lines of its frame so far have offsets;
-    /// `None` if it is the first.
+    /// Parses a line. `has_offsets` says whether the lines of its frame so far have offsets; `None`
+    /// if it is the first. An error if a word is not pairs of hexadecimal digits.
     fn of(line: &'l str, has_offsets: Option<bool>) -> Result<Self, String> {
         // The text column of hexdump -C and of od -z.
         let line = line.split(['|', '>']).next().unwrap_or_default();
@@ -210,9 +213,9 @@ fn is_offset(word: &str) -> bool {
     (6..=8).contains(&word.len()) && word.starts_with("00") && word.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
-/// Returns whether the first word of a frame is an offset, given that it looks like one. It may
-/// also be the frame's first 4 bytes as a big-endian machine writes them: the frame's length, which
-/// is never 0. Such a word has 8 digits, and no single byte follows it in `rest`.
+/// Returns whether the first word of a frame, which looks like an offset, is one. It is none if it
+/// has 8 digits that are not all 0, and no word of two digits comes next in `rest`: then it is the
+/// length that begins the frame of a big-endian machine.
 fn begins_offsets(word: &str, rest: &str) -> bool {
     let next = rest.split_whitespace().next();
     word.bytes().all(|digit| digit == b'0') || word.len() != 8 || next.is_some_and(|next| next.len() == 2)

@@ -1,5 +1,5 @@
-//! The layout of a file's frames: their word size and byte order. No frame states it, but each fits
-//! some layouts better than others.
+//! The layout of a file's frames: their word size and byte order. A frame does not state its
+//! layout, but it fits some layouts better than others.
 
 use super::Frame;
 use crate::decode::nfnetlink::{self, Attribute};
@@ -18,10 +18,13 @@ pub(super) fn layout(frames: &[Frame], candidates: &[Abi]) -> Abi {
     best.copied().unwrap_or(Abi::NATIVE)
 }
 
-/// Returns a number for how well a datagram fits a layout: 0 if its header does not, 1 if only the
-/// header does, 2 if its length is another than that of such a message, and 8 if all lengths fit.
-/// An error message gets 2 and the number of the message that it quotes, or 1 if `may_quote` is
-/// `false`.
+/// Returns a score for how well a datagram fits a layout: 0 if its header can't be parsed, 1 if the
+/// header can but not the message or its type is unknown, 2 if the message can but its lengths
+/// disagree, and 8 if all lengths agree. A packet message also needs flags, sequence number and port
+/// id 0 for an 8.
+///
+/// An error message scores 2 and the score of the message that it quotes. It scores 1 if its error
+/// is positive, or if `may_quote` is `false`, as for a quoted message.
 fn fit(datagram: &[u8], abi: Abi, may_quote: bool) -> u32 {
     let Ok(Parsed { header, body }) = Parsed::parse(datagram, abi) else {
         return 0;

@@ -122,8 +122,8 @@ fn a_dump_of_any_tool_is_read(#[case] text: &str) {
     assert_eq!(frames, [DUMPED]);
 }
 
-/// In plain words of 4 bytes, the first word of a frame of a big-endian machine looks like an
-/// offset, and so may a later line's.
+/// A big-endian frame, dumped as plain words of 4 bytes, begins with its length, such as
+/// `0000000c`. Neither this word nor the first word of a later line is taken for an offset.
 #[rstest]
 #[case::in_one_line("0000000c 00120001 00000000")]
 #[case::in_lines("0000000c\n00120001\n00000000")]
@@ -333,8 +333,8 @@ proptest! {
     }
 }
 
-/// Explains frames in every layout and both formats, and checks that the fields cover each byte
-/// once.
+/// Explains each frame as text and as JSON in every layout, and checks that its named fields have
+/// as many bytes together as the frame.
 fn explain_all(frames: &[Frame]) {
     for word in [WordSize::Four, WordSize::Eight] {
         for order in [ByteOrder::Little, ByteOrder::Big] {

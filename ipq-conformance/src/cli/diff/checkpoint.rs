@@ -12,7 +12,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The least time between two writes of the checkpoint.
+/// The least time between two writes of the checkpoint while a diff runs. The end of the run always
+/// writes it.
 const BETWEEN: Duration = Duration::from_secs(5);
 
 /// The most bytes of a checkpoint that are read: 64 MiB. The recording of a difference is its
@@ -31,12 +32,12 @@ pub(in crate::cli) struct Figures {
     /// The worlds, the part of the suite and the first seed.
     #[serde(flatten)]
     pub(in crate::cli) choice: Choice,
-    /// The number of sequences of the whole diff, those of other parts included.
+    /// The number of sequences of the whole diff, not only of this `partition`.
     pub(in crate::cli) cases: u64,
     /// The part of the sequences that this run compares; `None` compares all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) partition: Option<Partition>,
-    /// The lowest seed that was not compared yet.
+    /// The seed at which the diff goes on. Every lower seed of this part was compared already.
     pub(in crate::cli) next: u64,
     /// The number of sequences that both worlds answered alike.
     pub(in crate::cli) equal: u64,
@@ -85,8 +86,8 @@ impl Figures {
         }
     }
 
-    /// Returns the seeds from the first that was not compared yet to the last of the whole diff,
-    /// those of other parts included; `None` if the last would be too large for a `u64`.
+    /// Returns the range of seeds from `next` to the end of the whole diff, those of other parts
+    /// included; `None` if the range's end is too large for a `u64`.
     pub(in crate::cli) fn left(&self) -> Option<Range<u64>> {
         Some(self.next..self.choice.seed.checked_add(self.cases)?)
     }
@@ -96,8 +97,8 @@ impl Figures {
         self.known.values().sum()
     }
 
-    /// Writes the counts as lines of text: one for each reason of known differences, and one for
-    /// all.
+    /// Writes the counts as lines of text: one line for each reason of known differences, then one
+    /// with the totals.
     pub(super) fn report(&self, output: &mut impl Write) -> io::Result<()> {
         for (reason, count) in &self.known {
             writeln!(output, "known       {count} × {reason}")?;
@@ -125,8 +126,8 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Returns a keeper for the checkpoint `path`, and the figures to go on from: those in the file
-    /// if it is there, else `fresh`. An error if the file is of another diff or part; only the
-    /// number of sequences may have changed.
+    /// if it is there, else `fresh`. An error if the file can't be read, is no checkpoint, or is of
+    /// another diff or part; only the number of sequences may have changed.
     pub(super) fn open(path: Option<&Path>, fresh: Figures) -> Result<(Self, Figures), Failure> {
         let figures = match path {
             Some(path) => resumed(path, fresh).map_err(|problem| {
@@ -170,9 +171,9 @@ impl Keeper {
     }
 }
 
-/// Returns the figures in a file, with the number of sequences of `fresh`; `fresh` itself if there
-/// is no file. An error if the file can't be read, is of another diff or part, or is at none of the
-/// seeds of `fresh`.
+/// Returns the figures in a checkpoint, but with the number of sequences from `fresh`; `fresh`
+/// itself if there is no file. An error if the file can't be read, is no checkpoint, is of another
+/// diff or part, or has a `next` beyond the sequences of `fresh`.
 fn resumed(path: &Path, fresh: Figures) -> Result<Figures, String> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)) {

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 
-/// A world called `other` that is an emulator, or that can't be created.
+/// A factory called `other`, whose worlds are emulators. With `None` it can't create a world.
 struct Other(Option<SimFactory>);
 
 impl WorldFactory for Other {
@@ -27,7 +27,7 @@ impl WorldFactory for Other {
     }
 }
 
-/// A world called `other` that is an emulator for this many creations, and then broken.
+/// A factory called `other` that creates emulators, this many of them, and then fails.
 struct Failing(AtomicUsize, SimFactory);
 
 impl WorldFactory for Failing {
@@ -104,7 +104,7 @@ fn without_one_of_the_worlds_nothing_is_tried() {
     assert_eq!(compared(Some(SimFactory::default()), 0).0, End::Nothing);
 }
 
-/// Returns the figures in a checkpoint, without the time that they took.
+/// Returns the checkpoint in a file as JSON, without `seconds`, the time that the diff took.
 fn figures(path: &Path) -> Value {
     let text = fs::read_to_string(path).expect("it is there");
     let mut checkpoint: Value = serde_json::from_str(&text).expect("it is JSON");
@@ -114,8 +114,8 @@ fn figures(path: &Path) -> Value {
     checkpoint
 }
 
-/// Runs a diff with a checkpoint at `path`, and returns its end, its report and the figures in the
-/// checkpoint.
+/// Runs a diff with a checkpoint at `path`. Returns how it ended, what it printed, and the
+/// checkpoint without its time.
 fn kept(other: SimFactory, arguments: DiffArguments, path: &Path) -> (End, String, Value) {
     let checkpoint = Some(path.to_owned());
     let (end, output) = with(
@@ -212,7 +212,7 @@ fn what_is_no_checkpoint_is_refused(#[case] text: &str) {
     assert_eq!(fs::read_to_string(&path).expect("it is there still"), text);
 }
 
-/// A world called `other` that is the emulator.
+/// A factory called `other`, whose worlds are emulators.
 struct SimOther;
 
 impl WorldFactory for SimOther {

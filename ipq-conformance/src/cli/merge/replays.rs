@@ -18,8 +18,9 @@ struct Entry {
 }
 
 /// Returns the report of the whole replay: the scenarios of all parts, file by file, in the order
-/// of their lines, and a summary. A line that can't be read is an error in every part, and reported
-/// once. Fails if a scenario is in two reports, or if a part is missing or there twice.
+/// of their lines, and a summary. An error that several parts report alike, such as a line that
+/// can't be read, is in it once. Fails if a scenario is in two reports, or if a part is missing or
+/// there twice.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut files: Vec<String> = Vec::new();
     let mut entries: HashMap<(usize, Option<usize>), (&str, Entry, &str)> = HashMap::new();

@@ -26,7 +26,7 @@ struct Tried<'p> {
 }
 
 /// Returns the report of the whole run, world by world: the cases of all parts in the order of the
-/// suite, and a summary. Worlds come in the order in which the parts first have them.
+/// suite, and a summary for the world. Worlds come in the order in which the parts first have them.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut runs = Vec::new();
     for part in parts {
@@ -76,9 +76,9 @@ fn runs_of(part: &Part) -> Result<Vec<Run<'_>>, Failure> {
     Ok(runs)
 }
 
-/// Appends the cases of the runs in one world to `lines`, with a summary of all, and returns how
-/// the whole run ends. An error if a case is there twice, a part is missing, or the runs were not
-/// alike.
+/// Appends the cases of `runs`, which were all in one world, to `lines`, and one summary for all.
+/// Returns how the whole run ends. An error if a case is there twice, if a part is missing, or if
+/// [`expect_same`] finds a difference between two runs.
 fn merge_world(runs: Vec<Run<'_>>, lines: &mut Vec<String>) -> Result<End, Failure> {
     expect_all_parts(runs.iter().map(|run| (run.source, run.partition)))?;
     let mut merged: Option<(Environment, &str)> = None;
@@ -127,8 +127,9 @@ fn merge_world(runs: Vec<Run<'_>>, lines: &mut Vec<String>) -> Result<End, Failu
     })
 }
 
-/// Fails if two parts were not run on the same implementation in the same way. Only their dates may
-/// differ.
+/// Fails if two parts were not run on the same implementation in the same way: if their
+/// environments differ in anything but the date. `source` and `of_other` are the names of their
+/// reports.
 fn expect_same(first: &Environment, source: &str, other: &Environment, of_other: &str) -> Result<(), Failure> {
     let fields = |environment| serde_json::to_value(environment).map_err(unable);
     let (first, other) = (fields(first)?, fields(other)?);

@@ -4,9 +4,10 @@ use super::{Part, Whole, expect_all_parts};
 use crate::cli::diff::checkpoint::{Checkpoint, Figures};
 use crate::cli::{End, Failure, unable};
 
-/// Returns the checkpoint of the whole diff: the sum of the parts' figures. Each part must be over,
-/// at its last sequence or at a difference. All must be the parts of one diff; a single checkpoint
-/// of a whole diff is accepted, too.
+/// Returns the checkpoint of the whole diff: the sums of the parts' counts, and the difference with
+/// the lowest seed. A part is over after its last sequence, or at an unknown difference. Fails if a
+/// part is not over, or if the checkpoints are not all parts of one diff. A single checkpoint of a
+/// whole diff is accepted, too.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut read = Vec::new();
     for part in parts {
