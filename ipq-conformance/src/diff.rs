@@ -94,9 +94,9 @@ impl Pair<'_> {
             .map(|difference| Divergence { recording, difference }))
     }
 
-    /// Leaves out parts of the plan, ever smaller ones, as long as the worlds still differ in an
-    /// unknown way. Ends when no single part can be left out, or after [`MOST_ATTEMPTS`] plans.
-    /// Returns the difference that the shortest plan shows.
+    /// Leaves out actions and rules of the plan, at first many at a time and then fewer, as long as
+    /// the worlds still differ in an unknown way. Ends when no single one can be left out, or after
+    /// [`MOST_ATTEMPTS`] plans. Returns the difference that the shortest plan shows.
     fn shrink(&self, plan: &Plan, mut shortest: Divergence) -> Result<Divergence, ReplayError> {
         let mut plan = plan.clone();
         let name = shortest.recording.name.clone();
@@ -135,8 +135,8 @@ impl std::fmt::Debug for Pair<'_> {
 #[serde(transparent)]
 pub struct KnownDivergences(Vec<KnownDivergence>);
 
-/// An entry of the list: the two worlds, a pattern for the text of the difference, and the reason
-/// for it.
+/// An entry of [`KnownDivergences`]: two worlds, a pattern for the text of a difference between
+/// them, and the reason for the difference.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDivergence {
@@ -144,7 +144,7 @@ pub struct KnownDivergence {
     /// order.
     pub worlds: [String; 2],
     /// The text of the difference when the first of these worlds is compared with the second. `*`
-    /// stands for any text.
+    /// stands for any text, and `?` for any one character.
     pub difference: String,
     /// The reason why the worlds may differ.
     pub reason: String,

@@ -69,7 +69,7 @@ pub struct Laboratory {
 
 impl Laboratory {
     /// Sets up the sysctls, `lo` and the two devices with their addresses and neighbours, but no
-    /// rules. Pins this process to one processor.
+    /// rules. Pins the calling thread to one processor.
     ///
     /// With [`Place::Private`] this process, which must have one thread only, first moves into new
     /// namespaces.
@@ -379,8 +379,8 @@ fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
     }
 }
 
-/// Pins this process to the processor that it runs on. Each processor has a backlog of its own, so
-/// only one processor keeps frames in order.
+/// Pins the calling thread to the processor that it runs on. Each processor has a backlog of its
+/// own, so only one processor keeps frames in order.
 fn stay_on_this_processor() -> Result<(), LaboratoryError> {
     let mut processors = CpuSet::new();
     processors.set(sched_getcpu());

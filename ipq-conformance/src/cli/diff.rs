@@ -63,10 +63,10 @@ pub(super) fn diff(
     }
 }
 
-/// Compares the two worlds on the sequences of this part that were not compared yet, up to the
-/// first unknown difference, and adds the results to `figures`. Does nothing if `figures` has an
-/// unknown difference already. Fails if the seeds do not fit in a `u64`, if a world fails, or if
-/// the checkpoint can't be written.
+/// Compares the two worlds on the sequences of this run's partition that were not compared yet, up
+/// to the first unknown difference, and adds the results to `figures`. Does nothing if `figures`
+/// has an unknown difference already. Fails if the seeds do not fit in a `u64`, if a world fails,
+/// or if the checkpoint can't be written.
 fn compare_rest(
     pair: Pair<'_>,
     arguments: &DiffArguments,
@@ -153,9 +153,9 @@ fn show(pair: Pair<'_>, part: Part, found: &Found, output: &mut impl Write) -> i
     writeln!(output, "{recording}")
 }
 
-/// Compares the worlds with the plan of each seed, and passes the results to `judge` in the order
-/// of `seeds` until `judge` returns `false`. Runs several plans at a time if both worlds allow it.
-/// The first error ends the comparison.
+/// Compares the worlds on the plan that `generate` makes from each seed, and passes the results to
+/// `judge` in the order of `seeds` until `judge` returns `false`. Runs several plans at a time if
+/// both worlds allow it. The first error ends the comparison, and is returned.
 fn compare_all(
     pair: Pair<'_>,
     generate: fn(u64) -> Plan,

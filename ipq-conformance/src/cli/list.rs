@@ -1,4 +1,4 @@
-//! `list`: the cases that there are.
+//! `list`: prints all cases, or those that its arguments choose.
 
 use super::{End, Failure, ListArguments, standard_output, suggest, unable};
 use crate::suite::{Case, Filter, Topic, cases};

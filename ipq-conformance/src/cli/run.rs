@@ -168,8 +168,9 @@ fn run_chosen(
 }
 
 /// Runs the cases `chosen` in worlds of `factory`, reports to `reporter`, and returns the summary.
-/// `how` is the option that selects the world. The transcripts of cases that failed, are broken or
-/// differ as expected go to the folder `transcripts`. A long run shows a bar on a terminal.
+/// `how` is the option that selects the world, for the report. The transcripts of cases that
+/// failed, are broken or differ as expected go to the folder `transcripts`. A long run shows a bar
+/// on a terminal.
 pub(super) fn run_cases(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
@@ -182,7 +183,7 @@ pub(super) fn run_cases(
 }
 
 /// Like [`run_cases`], for the part `partition` of a run; `None` if the run is not divided.
-/// `chosen` has only this part's cases already; the report names the part.
+/// `chosen` must already be this part's cases alone; the report names the part.
 fn run_part(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
@@ -213,8 +214,9 @@ fn run_part(
     Ok(summary)
 }
 
-/// Returns how a run ends: bad if a case ended badly or a known difference is out of date; as
-/// [`nothing_ran`] says if no case was run or all were skipped; otherwise good.
+/// Returns how a run ends: bad if a case failed, is broken or passed unexpectedly, or if a known
+/// difference is out of date; as [`nothing_ran`] says if no case was run or all were skipped;
+/// otherwise good.
 pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     if !summary.is_good() {
         End::Bad

@@ -1,4 +1,5 @@
-//! `vectors`: prints sample frames with the value of each field, a line of JSON each.
+//! `vectors`: prints sample frames, a line of JSON each, with the meaning of the frame or the rule
+//! that it breaks.
 
 use super::{End, Failure, standard_output};
 use std::io::Write;

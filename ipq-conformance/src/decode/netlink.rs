@@ -121,7 +121,8 @@ fn interface_name(bytes: &[u8]) -> String {
         .unwrap_or_default()
 }
 
-/// Returns the name of a message type of `ip_queue` or `nfnetlink_queue`.
+/// Returns the name of a message type of `ip_queue` or `nfnetlink_queue`; for another type, its
+/// number after the word `type`.
 fn type_name(kind: u16) -> String {
     nfnetlink::type_name(kind).map_or_else(|| MessageType::from_wire(kind).to_string(), str::to_owned)
 }

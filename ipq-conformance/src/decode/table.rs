@@ -19,8 +19,8 @@ pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
 
 /// Returns a dump of both byte strings. The first field of one is paired with the first of the
 /// other, and so on. If both fields of a pair have the same offsets and bytes, the field appears
-/// once. Otherwise both appear, the expected one after `-` and the seen one after `+`; a field
-/// within a range of `exempt` has `~` instead.
+/// once. Any other field appears after `-` if it is an expected one, after `+` if it is a seen one,
+/// or after `~` if it lies within a range of `exempt`.
 pub(crate) fn compare(expected: &[u8], seen: &[u8], kind: Kind, exempt: &[Range<usize>]) -> String {
     let mut text = String::new();
     let (expected_fields, seen_fields) = (fields(expected, kind), fields(seen, kind));

@@ -48,9 +48,10 @@ struct Performance<'w> {
     world: &'w mut dyn World,
     abi: Abi,
     open: Vec<Slot>,
-    /// The devices that are down.
+    /// The devices that an [`Action::Link`] has set down, and none has set up again.
     down: Vec<&'static str>,
-    /// `true` if the process has the capability `CAP_NET_ADMIN`.
+    /// `true` if the world's process has `CAP_NET_ADMIN`: at the beginning, and then as the plan's
+    /// steps set it.
     net_admin: bool,
     /// The names of the sockets that an [`Action::Step`] has opened, or tried to, and none has
     /// closed.

@@ -142,9 +142,9 @@ impl Rtnetlink {
         self.request(message, &format!("make the neighbour {address} known"))
     }
 
-    /// Limits the packets that go through a device to `network` to `mtu` bytes each, even if the
-    /// device could carry longer ones. `prefix` is the number of bits of the network's prefix.
-    /// Replaces the kernel's own route to the network.
+    /// Lets no packet of more than `mtu` bytes go through a device to `network`, even if the device
+    /// could carry it. `prefix` is the length of the network's prefix in bits. Replaces the
+    /// kernel's own route to the network.
     pub(super) fn limit_route(&self, index: u32, network: IpAddr, prefix: u8, mtu: u32) -> Result<(), LaboratoryError> {
         let scope = if network.is_ipv4() { SCOPE_LINK } else { 0 };
         let mut body = route_body(network, prefix);

@@ -1,4 +1,5 @@
-//! The sysctls of a host that forwards, but answers nothing and sends nothing of its own accord.
+//! The sysctls that let a host forward packets, and that keep it, as far as sysctls can, from
+//! answering and from sending anything of its own accord.
 
 use super::{LaboratoryError, Place};
 use std::fs;
@@ -76,7 +77,7 @@ impl Saved {
     }
 }
 
-/// Writes `value` to the sysctl `name`, which has slashes.
+/// Writes `value` to the sysctl `name`, which has slashes between its parts: `net/ipv4/ip_forward`.
 pub(super) fn write(name: &str, value: &str) -> Result<(), LaboratoryError> {
     let written = fs::write(path(name), value);
     written.map_err(|source| LaboratoryError::Failed {

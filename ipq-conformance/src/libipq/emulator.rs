@@ -25,7 +25,8 @@ impl<'e> Emulator<'e> {
         })
     }
 
-    /// Returns the emulator as a task that is served while the libipq makes a call.
+    /// Returns a task that serves the libipq while it makes a call, and collects the datagrams that
+    /// it sends.
     pub(super) fn beside_a_call(self) -> Serving<'e> {
         Serving {
             emulator: self,

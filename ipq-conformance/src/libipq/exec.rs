@@ -1,4 +1,4 @@
-//! A program in any language that calls a libipq, told over a pipe.
+//! A program in any language that calls a libipq. A pipe tells it which calls to make.
 //!
 //! A program that breaks the protocol of the pipe makes a case *broken*. One that hangs or ends
 //! during a call makes the case *failed*, as a library for C does: the fault is its libipq's.

@@ -130,8 +130,8 @@ pub enum LoadError {
     /// The process or its socket could not be created, or its pipes failed.
     #[error("the library's process can't be started: {0}")]
     Process(#[from] io::Error),
-    /// The library is not there, does not fit this machine, is no libipq, or crashed while it was
-    /// loaded.
+    /// The library is not there, does not fit this machine, is no libipq, or crashed or hung while
+    /// it was loaded.
     #[error("the library can't be loaded: {0}; name a libipq.so that a program of this machine could load")]
     Library(String),
     /// The library's `ipq_create_handle` did not open a socket of the emulator.

@@ -54,8 +54,8 @@ fn damage(end: &CaptureEnd, number: usize) -> Option<String> {
     ))
 }
 
-/// Returns the netlink message of a captured frame; `None` if its link type is not NETLINK, or if
-/// the link-layer header is not whole.
+/// Returns the netlink message in the record `number` of a capture; `None` if its link type is not
+/// NETLINK, or if the link-layer header is not whole.
 fn message(number: usize, frame: &run::Frame) -> Option<Frame> {
     if frame.link != Some(link::NETLINK) {
         return None;

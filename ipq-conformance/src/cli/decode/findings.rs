@@ -18,7 +18,8 @@ pub(super) struct Finding {
 }
 
 /// Returns the rules that a frame breaks, each with what is wrong. Returns none if the file holds
-/// only a part of the frame (`cut`), or if the frame's netlink protocol is not one of the queues'.
+/// only a part of the frame (`cut`), or if the frame's netlink protocol is known and is not one of
+/// the queues'.
 pub(super) fn findings(frame: &Frame, abi: Abi) -> Vec<Finding> {
     let mut found = Found(Vec::new());
     // Missing bytes are not the frame's fault.

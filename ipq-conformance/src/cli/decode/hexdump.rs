@@ -36,8 +36,8 @@ struct Dump {
     last: Vec<u8>,
     /// `true` after a line `*`. The last line is then repeated up to the next offset.
     repeats: bool,
-    /// The bases (8, 10 or 16) in which every offset of this frame so far was right, the likeliest
-    /// first. Empty in a frame without offsets.
+    /// The bases (8, 10 or 16) in which each offset of this frame so far is the number of bytes
+    /// before it, the likeliest first. Empty in a frame without offsets.
     bases: Vec<u32>,
 }
 

@@ -20,8 +20,8 @@ pub(super) fn layout(frames: &[Frame], candidates: &[Abi]) -> Abi {
 
 /// Returns a score for how well a datagram fits a layout: 0 if its header can't be parsed, 1 if the
 /// header can but not the message or its type is unknown, 2 if the message can but its lengths
-/// disagree, and 8 if all lengths agree. A packet message also needs flags, sequence number and port
-/// id 0 for an 8.
+/// disagree, and 8 if all lengths agree. For an 8, a packet message also needs flags, sequence
+/// number and port id 0.
 ///
 /// An error message scores 2 and the score of the message that it quotes. It scores 1 if its error
 /// is positive, or if `may_quote` is `false`, as for a quoted message.

@@ -8,7 +8,8 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use rstest::rstest;
 
-/// Returns the vectors of one layout, each with its frame's bytes.
+/// Returns the suite's sample frames ([`vectors`]) of one layout, each as its JSON description and
+/// its bytes.
 fn vectors_of(abi: Abi) -> Vec<(Value, Vec<u8>)> {
     let of_layout =
         |vector: &Value| vector["word_bytes"] == abi.word_bytes() && vector["byte_order"] == order_word(abi.order);

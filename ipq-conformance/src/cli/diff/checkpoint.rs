@@ -34,10 +34,11 @@ pub(in crate::cli) struct Figures {
     pub(in crate::cli) choice: Choice,
     /// The number of sequences of the whole diff, not only of this `partition`.
     pub(in crate::cli) cases: u64,
-    /// The part of the sequences that this run compares; `None` compares all.
+    /// The partition of the sequences that this run compares; `None` compares all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) partition: Option<Partition>,
-    /// The seed at which the diff goes on. Every lower seed of this part was compared already.
+    /// The seed at which the diff goes on. Every lower seed of this `partition` was compared
+    /// already.
     pub(in crate::cli) next: u64,
     /// The number of sequences that both worlds answered alike.
     pub(in crate::cli) equal: u64,
@@ -49,7 +50,7 @@ pub(in crate::cli) struct Figures {
     pub(in crate::cli) seconds: f64,
 }
 
-/// The settings that the parts of a diff have in common.
+/// The settings that all partitions of a diff have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(in crate::cli) struct Choice {
     /// The names of the first and the second world.
@@ -86,8 +87,8 @@ impl Figures {
         }
     }
 
-    /// Returns the range of seeds from `next` to the end of the whole diff, those of other parts
-    /// included; `None` if the range's end is too large for a `u64`.
+    /// Returns the range of seeds from `next` to the end of the whole diff, not only those of this
+    /// `partition`; `None` if the range's end is too large for a `u64`.
     pub(in crate::cli) fn left(&self) -> Option<Range<u64>> {
         Some(self.next..self.choice.seed.checked_add(self.cases)?)
     }
@@ -127,7 +128,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Returns a keeper for the checkpoint `path`, and the figures to go on from: those in the file
     /// if it is there, else `fresh`. An error if the file can't be read, is no checkpoint, or is of
-    /// another diff or part; only the number of sequences may have changed.
+    /// another diff or partition; only the number of sequences may have changed.
     pub(super) fn open(path: Option<&Path>, fresh: Figures) -> Result<(Self, Figures), Failure> {
         let figures = match path {
             Some(path) => resumed(path, fresh).map_err(|problem| {
@@ -173,7 +174,7 @@ impl Keeper {
 
 /// Returns the figures in a checkpoint, but with the number of sequences from `fresh`; `fresh`
 /// itself if there is no file. An error if the file can't be read, is no checkpoint, is of another
-/// diff or part, or has a `next` beyond the sequences of `fresh`.
+/// diff or partition, or has a `next` beyond the sequences of `fresh`.
 fn resumed(path: &Path, fresh: Figures) -> Result<Figures, String> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)) {

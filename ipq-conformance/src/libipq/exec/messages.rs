@@ -313,7 +313,7 @@ mod tests {
 
     const PAGE: &str = include_str!("../../../docs/client-protocol.md");
 
-    /// Returns the rows of the page's table of calls, each as its cells.
+    /// Returns the rows of the table of calls in `docs/client-protocol.md`, each as its cells.
     fn rows() -> Vec<Vec<&'static str>> {
         let (_, table) = PAGE.split_once("<!-- calls -->").expect("the table is there");
         let (table, _) = table.split_once("<!-- end -->").expect("the table ends");
