@@ -18,8 +18,8 @@
 //! # Trying an implementation of your own
 //!
 //! Implement [`World`](world::World) and [`WorldFactory`](world::WorldFactory), and give the
-//! factory to the command line. `--world mine` then tries your implementation on every case and
-//! every recording.
+//! factory to the command line. `run --world mine` then tries your implementation on the cases, and
+//! `replay --world mine` on the recordings.
 //!
 //! ```no_run
 //! use ipq_conformance::world::{

@@ -158,8 +158,7 @@ pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(stamp.tv_sec != 0)
 }
 
-/// Returns an `ifreq` that names a device. A name that is too long is cut, and then names no
-/// device.
+/// Returns an `ifreq` with the name of a device. A name of more than 15 bytes is cut to 15.
 fn request_for(name: &str) -> libc::ifreq {
     // SAFETY: a structure of integers and a union of such and of pointers, for which all zeros is a
     // value.

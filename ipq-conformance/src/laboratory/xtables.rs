@@ -33,10 +33,10 @@ const HOOKS: [Hook; 5] = [
 /// A rule of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The number of the transport protocol that the rule matches; `None` matches every packet.
+    /// The number of the transport protocol that a packet must have; `None` if any will do.
     pub(super) protocol: Option<u8>,
-    /// The type of the ICMP message that the rule matches; `None` matches every packet. With a
-    /// type, `protocol` must be the ICMP of the table's family.
+    /// The type that an ICMP message must have; `None` if any packet of the protocol will do. With
+    /// a type, `protocol` must be the ICMP of the table's family.
     pub(super) icmp_type: Option<u8>,
     /// The action on a packet that matches.
     pub(super) action: Action,

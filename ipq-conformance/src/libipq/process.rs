@@ -19,8 +19,9 @@ const SERVE: &str = "--serve-client";
 /// The time limit of a call. The suite's calls all wait for less.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// If this program was started to serve a library, serves it until standard input ends, and ends
-/// the process. Otherwise does nothing.
+/// If this program was started to serve a library, loads it, serves it until standard input ends,
+/// and ends the process. If the library can't be loaded or is no libipq, tells the parent why, and
+/// ends the process. Does nothing in a program that was started otherwise.
 pub(crate) fn serve_if_asked() {
     let Some(name) = child::asked_for(SERVE) else { return };
     let served = match Loaded::open(&name) {
