@@ -2,8 +2,8 @@
 //!
 //! A [`Plan`] is a sequence of actions without packet ids, since each world chooses its own. The
 //! first world carries the plan out, which gives a recording. The second world replays the
-//! recording. If they differ in an unknown way, as many actions and rules as possible are removed
-//! from the plan while such a difference remains.
+//! recording. If they differ in an unknown way, actions and rules are left out of the plan as long
+//! as the worlds still differ in an unknown way.
 
 mod numbered;
 mod performance;

@@ -106,8 +106,8 @@ pub(crate) struct About {
 type Part = (&'static str, usize, fn(&[u8]) -> String);
 
 impl About {
-    /// Returns the least size of the attribute's content in bytes: the sum of its parts, or 0
-    /// without known parts.
+    /// Returns the least size of the attribute's content in bytes: the sum of the sizes of its
+    /// parts, or 0 if no part is known.
     pub(crate) fn length(&self) -> usize {
         self.parts.iter().map(|(_, length, _)| length).sum()
     }

@@ -114,8 +114,8 @@ impl Dump {
 
     /// Takes a line of strace. Its first string that begins with `\x` becomes a frame: to the
     /// kernel for a send or write call, from the kernel for a receive or read call, and without a
-    /// direction for another. An error if there is no such string, or if it has anything but `\x`
-    /// and two digits for each byte.
+    /// direction for another. An error if there is no such string, or if one of its `\x` is not
+    /// followed by the hexadecimal digits of a byte alone.
     fn call(&mut self, line: &str) -> Result<(), String> {
         self.end_frame();
         let string = line.split('"').find(|part| part.starts_with("\\x"));
