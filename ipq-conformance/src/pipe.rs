@@ -1,7 +1,9 @@
-//! A program in any language at the other end of a pipe, and everything that can go wrong with it.
+//! Runs a program in any language, sends it requests through a pipe, reads its answers, and reports
+//! what is wrong with them.
 //!
-//! The program answers each request, a line of JSON, with a line of JSON. The requests are those of
-//! a world ([`worlds::exec`](crate::worlds::exec)) or of a libipq ([`libipq`](crate::libipq)).
+//! A request is a line of JSON, and so is its answer. The requests are those for a world
+//! ([`worlds::exec`](crate::worlds::exec)) or those for an implementation of libipq
+//! ([`libipq`](crate::libipq)).
 
 use crate::child::{Beside, Child, LONGEST_LINE, Line};
 use crate::recording::without_line;
@@ -11,10 +13,11 @@ use serde::de::DeserializeOwned;
 use std::process::Command;
 use std::time::Duration;
 
-/// The prefix of a `--world` that is a program: the program's command line follows.
+/// The prefix of a value of `--world` that names a program: after it comes the program's command
+/// line.
 pub const PREFIX: &str = "exec:";
-/// The version of both protocols: that of worlds and that of libipqs. Each end refuses another
-/// version.
+/// The version of both protocols for programs: that for worlds and that for implementations of
+/// libipq. Each end refuses another version.
 pub const VERSION: u32 = 1;
 /// The time limit for a program's answer. A request that itself takes time has more.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,7 +35,7 @@ pub(crate) trait Request: Serialize {
 
 /// An answer from a program, which came as a line of JSON.
 pub(crate) trait Answer: DeserializeOwned {
-    /// Returns the word for the answer's kind in JSON.
+    /// Returns the kind of the answer, as the JSON names it: the value of the key `answer`.
     fn name(&self) -> &'static str;
 }
 
@@ -40,7 +43,7 @@ pub(crate) trait Answer: DeserializeOwned {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecError {
-    /// The command line can't be split into words, or has none.
+    /// This command line can't be split into words, or has no word.
     #[error("{0:?} is no command: write a program and its arguments, with quotes closed")]
     Command(String),
     /// The program can't be started, or does not keep the protocol. The text says what happened.
@@ -63,8 +66,8 @@ pub(crate) fn other_version(version: u32) -> String {
     format!("it speaks version {version} of the protocol, and this suite version {VERSION}")
 }
 
-/// Splits a command line into a program and its arguments, as a shell does. An error if a quote is
-/// open or there is no word.
+/// Splits a command line into a program and its arguments, as a shell does. Fails if a quotation
+/// mark is not closed, or if there is no word.
 pub(crate) fn words(command: &str) -> Result<Vec<String>, ExecError> {
     let words = shlex::split(command).filter(|words| !words.is_empty());
     words.ok_or_else(|| ExecError::Command(command.to_owned()))
@@ -80,7 +83,8 @@ pub(crate) enum Fault {
     /// The program did not answer within the time limit.
     #[error("{0}")]
     Hang(String),
-    /// The program has ended, could not be started, or its pipes failed.
+    /// The program could not be started, has ended, or did not end with exit status 0 after its
+    /// last answer; or its pipes failed.
     #[error("{0}")]
     End(String),
 }
@@ -91,7 +95,7 @@ impl From<Fault> for WorldError {
     }
 }
 
-/// A started program that answers requests, and what error messages tell about it.
+/// A program that was started and answers requests, with what error messages say about it.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,

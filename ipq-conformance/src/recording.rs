@@ -5,24 +5,26 @@
 //! [`Reader`] takes one line at a time, however long the file is. It refuses whatever it does not
 //! know, with the place and the reason, since a misread scenario proves nothing.
 //!
-//! A reader also accepts steps that only an emulator can answer reproducibly, so that generated
-//! sequences can be written and replayed. Times are in nanoseconds.
+//! A reader also accepts the steps in this table, which only an emulator can answer reproducibly.
+//! With them, generated sequences of steps can be written and replayed. Times are in nanoseconds.
 //!
 //! | `op` | step | answer |
 //! |---|---|---|
 //! | `bind` | an open socket is bound to `port_id` | `errno`; `bound`: its port id now, or 0 |
-//! | `port_id` | | `bound` |
+//! | `port_id` | the port id of `socket` is read | `bound`: the port id, or 0 |
 //! | `poll` | waits for input, `timeout_ns` at most | `readable`, `error`, `waited_ns` |
 //! | `socket_error` | SO_ERROR is read | `errno` |
 //! | `advance` | `ns` pass | |
-//! | `clock` | | `since_begin_ns` |
+//! | `clock` | the clock is read | `since_begin_ns` |
 //! | `module` | the module of `family` is `loaded`, or not: then its files read as null | |
 //! | `add_rule` | `rule` comes into force after the other rules | `added` |
-//! | `account` | | `entered`, `delivered`, `queued`, and `dropped` by reason |
+//! | `account` | packets are counted | `entered`, `delivered`, `queued`, and `dropped` by reason |
 //! | `sndbuf` | SO_SNDBUF = `value` | `actual` |
 //! | `duplicate` | `socket` gets a second descriptor, the socket `duplicate` | |
 //! | `inject_bridged` | the frame `hex` arrives on `port` of `bridge` | `errno` |
 //! | `inject_offloaded` | `hex` arrives on `device`, in segments of `segment_bytes` or null | `errno` |
+//!
+//! These limits hold for all recordings:
 //!
 //! | limit | at most |
 //! |---|---|
@@ -80,18 +82,18 @@ impl Recording {
         Ok(recording)
     }
 
-    /// Returns the scenario as one line of JSON, without a line end. `None` if recordings have no
-    /// word for a step or a rule, if an observation is no answer to its step, or if the scenario
-    /// names no machine. The line does not state `never_reuse_ids` and `earlier_peer_died` of the
-    /// setup.
+    /// Returns the scenario as one line of JSON, without a line end. `None` if recordings can't
+    /// express a step or a rule, if an observation is no answer to its step, or if the setup has no
+    /// machine. The line does not state the setup's `never_reuse_ids` and `earlier_peer_died`.
     #[must_use]
     pub fn to_line(&self) -> Option<String> {
         format::write(self)
     }
 
-    /// Returns the first step that uses a socket that is not open, or opens one that is, going by
-    /// the recorded answers; `None` if there is no such step. A socket is not open if `socket()`
-    /// failed; after a failed bind it is open. The scenario is malformed from that step on.
+    /// Returns the first step that uses a socket that is not open, or that opens a socket that is
+    /// open already; `None` if there is no such step. The recorded answers decide which sockets are
+    /// open: after a failed `socket()` the socket is not open, after a failed bind it is. The
+    /// scenario is malformed from that step on.
     #[must_use]
     pub fn misuse(&self) -> Option<Misuse> {
         usage::first_misuse(self)
@@ -196,8 +198,8 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Writes recordings, one line each. Fails at the first for which [`Recording::to_line`] returns
-/// `None`, or that can't be written; the earlier ones are written then.
+/// Writes recordings, one line each. Fails at the first recording for which [`Recording::to_line`]
+/// returns `None` or that can't be written. The recordings before it are written by then.
 pub fn write_all<'r>(
     output: &mut impl Write,
     recordings: impl IntoIterator<Item = &'r Recording>,

@@ -37,7 +37,8 @@ pub struct Replayed {
 /// The reason why a recording could not be replayed to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// A step uses a socket that is not open, or opens one that is: see [`Recording::misuse`].
+    /// A step uses a socket that is not open, or opens a socket that is open already: see
+    /// [`Recording::misuse`].
     #[error("{0}")]
     Malformed(Problem),
     /// The world can't begin, can't do a step, or does not end as it should.
@@ -119,9 +120,9 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
     })
 }
 
-/// Returns whether the machine's last peer had been found dead before the first step: whether the
-/// first "Peer died" in a recorded text is 1. `false` if no text has that line. The value tells of
-/// the beginning, since it stays until another peer comes.
+/// Returns whether, on the recorded machine, the queue's last peer had been found dead before the
+/// first step. This is so if the first line `Peer died` in the recorded texts says 1, since the
+/// line does not change until another peer attaches. `false` if no text has that line.
 fn began_with_a_dead_peer(recording: &Recording) -> bool {
     let texts = recording.steps.iter().filter_map(|recorded| match &recorded.seen {
         Observation::Text(text) => Some(text),

@@ -74,8 +74,8 @@ fn bad_json(error: &serde_json::Error) -> Problem {
     Problem::in_scenario(without_line(error))
 }
 
-/// Returns what serde says about JSON text of one line. Leaves out the line's number, which is
-/// always 1, and keeps the column if the error has one.
+/// Returns the message of a serde error about JSON text of one line. Leaves out the line's number,
+/// which is always 1, and keeps the column if the error has one.
 pub(crate) fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -85,7 +85,7 @@ pub(crate) fn without_line(error: &serde_json::Error) -> String {
     }
 }
 
-/// Returns `rules` as a JSON array; `None` if recordings have no word for one of them.
+/// Returns `rules` as a JSON array; `None` if recordings can't express one of them.
 #[cfg(all(target_os = "linux", feature = "exec"))]
 pub(crate) fn write_rules(rules: &[Rule]) -> Option<Value> {
     let rules: Vec<_> = rules.iter().map(RuleJson::from_rule).collect::<Option<_>>()?;

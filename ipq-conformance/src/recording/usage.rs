@@ -5,7 +5,8 @@ use super::{Problem, Recording};
 use crate::world::{Observation, OpenStage, Step, topology};
 use std::collections::HashMap;
 
-/// A step that uses a socket that is not open, or opens one that is, going by the recorded answers.
+/// A step that uses a socket that is not open, or that opens a socket that is open already. The
+/// recorded answers decide which sockets are open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuse {
     /// The number of the step, from 1.
@@ -52,9 +53,10 @@ pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Returns the first step that uses a socket that is not open, or opens one that is, going by the
-/// recorded answers; `None` if there is none. A socket is not open if its [`Step::Open`] failed at
-/// `socket()`, if it was closed, or if it was never opened. After a failed bind it is open.
+/// Returns the first step that uses a socket that is not open, or that opens a socket that is open
+/// already; `None` if there is none. The recorded answers decide: a socket is not open if its
+/// [`Step::Open`] failed at `socket()`, if it was closed, or if it was never opened. After a failed
+/// bind it is open.
 ///
 /// This check is separate from [`check_names`]. A wrong answer in a recording is a difference that
 /// the comparison is to find, and does not mean that the scenario makes no sense.

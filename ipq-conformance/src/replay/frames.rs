@@ -43,18 +43,19 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
     })
 }
 
-/// The result of the rules for one kind of frame, beyond plain comparison.
+/// The result of the rules for one kind of frame: which bytes may differ, and whether a rule is
+/// broken.
 #[derive(Default)]
 struct Judged {
     /// The ranges in which different bytes do not count.
     exempt: Vec<Range<usize>>,
-    /// The offset of a difference that a rule found; `None` if it found none.
+    /// The offset at which a rule is broken; `None` if none is.
     wrong: Option<usize>,
 }
 
 /// Returns the range of the bytes of the time in a packet message of a numbered queue. `None` if
-/// the message has no time, is another one, or ends before the time. If the message is cut within
-/// the time, the range exceeds it.
+/// `message` is no packet message, has no time, or ends before the time. If the message is cut
+/// within the time, the range goes beyond its end.
 fn timestamp(message: &[u8], abi: Abi) -> Option<Range<usize>> {
     let word = |at: usize| number(message, at..at + 2, abi).map(|value| value as u16);
     if word(4) != Some(queue_type::PACKET) {
@@ -105,7 +106,8 @@ fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
 
 /// Applies the rules for an error that `socket` received. If the recorded error quotes a verdict,
 /// the packet id in the quotation may differ, but both ids must be those of one verdict that
-/// `socket` sent and that no error has answered yet. Otherwise the id is the difference.
+/// `socket` sent and that no error has answered yet. If they are not, the result is a difference at
+/// the first byte of the id.
 fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Judged {
     let abi = ids.abi();
     let quoted = Header::BYTES + 4;
@@ -139,8 +141,8 @@ pub(super) const fn verdict_id_at(abi: Abi) -> Range<usize> {
     Header::BYTES + abi.word_bytes()..Header::BYTES + 2 * abi.word_bytes()
 }
 
-/// Returns the message type that stands at the offset `at`; `None` if the frame ends before or
-/// within it.
+/// Returns the message type at offset `at` of `frame`; `None` if the frame ends before it or within
+/// it.
 pub(super) fn message_type(frame: &[u8], at: usize, abi: Abi) -> Option<MessageType> {
     number(frame, at..at + 2, abi).map(|value| MessageType::from_wire(value as u16))
 }

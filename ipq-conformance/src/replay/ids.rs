@@ -1,4 +1,5 @@
-//! The packet ids of a recorded kernel, and those that this world has for the same packets.
+//! The packet ids of a recorded kernel, and the ids that the world of the replay gave to the same
+//! packets.
 
 use super::frames::{message_type, packet_id_at, verdict_id_at};
 use crate::world::{Capabilities, Capability, Step};
@@ -6,25 +7,29 @@ use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::wire::{Abi, MessageType};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// A packet id as it is in a frame: a word of the recording's ABI.
+/// The bytes of a packet id in a frame: one word, with the size and byte order of the recording's
+/// ABI.
 type RawId = Vec<u8>;
 
-/// The number of a netlink protocol. For `ip_queue` it stands for the queue of a family.
+/// The number of a netlink protocol, which tells the queue: `ip_queue` has one protocol for the
+/// queue of IPv4, and another for that of IPv6.
 type QueueProtocol = i32;
 
-/// A map from recorded packet ids to this world's.
+/// A map from recorded packet ids to those of the world of the replay.
 ///
-/// Each id belongs to a queue. The socket by which a frame came, or by which a verdict is sent,
-/// tells the queue. Where ids are numbers, both families' queues use the same numbers.
+/// Each id belongs to a queue: the one whose socket received the frame with the id, or sends the
+/// verdict. In a world whose ids are counted numbers, the queues of both families give out the same
+/// numbers.
 pub(super) struct Ids {
     abi: Abi,
-    /// `true` if this world's ids are addresses. Then no id is in two queues at once.
+    /// `true` if this world's ids are addresses in memory. Then no id is in two queues at once.
+    /// `false` if each queue counts its ids.
     addresses: bool,
-    /// This world's packet id for each recorded id and queue, from the last frame that had the
-    /// recorded id.
+    /// For each recorded id, this world's id by queue. The last PACKET frame with the recorded id
+    /// decides.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
-    /// The sockets whose `open` step was done and whose `close` step was not, by name. Second
-    /// descriptors are not among them.
+    /// The sockets whose `open` step was done and whose `close` step was not, by name. The sockets
+    /// that a `duplicate` step makes are not among them.
     sockets: HashMap<String, Socket>,
 }
 
@@ -124,9 +129,9 @@ impl Ids {
     }
 }
 
-/// Returns this world's id for a verdict to the queue of `protocol`; `None` if it is unknown. The
-/// id of a packet in the other family's queue is taken only if ids are addresses, since then it is
-/// no id of this queue, too.
+/// Returns this world's id for a verdict to the queue of `protocol`, from the ids by queue in
+/// `own`; `None` if there is none. If only the other family's queue has an id, returns that one
+/// where ids are addresses, since this queue can't have the same address.
 fn named_by(protocol: QueueProtocol, own: &BTreeMap<QueueProtocol, RawId>, addresses: bool) -> Option<&RawId> {
     own.get(&protocol).or_else(|| own.values().next().filter(|_| addresses))
 }
@@ -187,8 +192,9 @@ mod tests {
         }
     }
 
-    /// Checks an id that was read by the other family's socket. Where ids are numbers, it could
-    /// name a packet of this queue that waits and has not been read.
+    /// Checks a verdict to the IPv4 queue with an id that only the IPv6 socket has read. Where ids
+    /// are numbers, the id stays as recorded, since a packet of the IPv4 queue that was not read
+    /// may have it.
     #[rstest]
     #[case::is_the_others_where_ids_are_addresses([Capability::IdReuse].into_iter().collect(), 60)]
     #[case::stays_where_ids_are_numbers(Capabilities::default(), 1000)]

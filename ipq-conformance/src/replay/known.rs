@@ -1,5 +1,5 @@
-//! The recordings that the emulator is known not to reproduce, since the kernel's allocator gave
-//! packet ids in an order that nothing before predicts.
+//! The recordings that the emulator is known not to reproduce: in these, the kernel's memory
+//! allocator gave packet ids in an order that nothing before it in the recording predicts.
 
 use super::Difference;
 use crate::recording::Recording;
@@ -17,7 +17,7 @@ struct KnownOrder {
 }
 
 /// Returns the reason why the emulator is known to differ from the recording in the step of
-/// `difference`. `None` if the list does not have this kernel, scenario and step, or if the
+/// `difference`. `None` if the built-in list lacks this kernel, scenario and step, or if the
 /// recording names no machine. What differs in the step is not looked at.
 #[must_use]
 pub fn known_order(recording: &Recording, difference: &Difference) -> Option<&'static str> {

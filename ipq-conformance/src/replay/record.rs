@@ -51,7 +51,7 @@ pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording,
     })
 }
 
-/// Returns the PACKET frame that was received from the kernel; `None` if `seen` is anything else.
+/// Returns the bytes of `seen` if it is a PACKET frame that the kernel sent; otherwise `None`.
 fn packet(seen: &Observation, abi: Abi) -> Option<&[u8]> {
     match seen {
         Observation::Receive(Received::Frame { bytes, sender: 0 }) => {

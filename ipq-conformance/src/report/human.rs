@@ -15,8 +15,8 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// A reporter that writes text for people, with colours as terminals take them. `output` must
-/// remove the colours where they are not wanted.
+/// A reporter that writes text for people, with the escape sequences that colour it on a terminal.
+/// Where colours are not wanted, `output` must remove these.
 #[derive(Debug)]
 pub struct Human<W> {
     output: W,

@@ -130,7 +130,7 @@ impl Counts {
     }
 }
 
-/// The world of a run, its machine, and how the run was started.
+/// The suite's version, the world of a run and its machine, and how the run was started.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub(crate) struct Environment {
     pub(crate) suite: String,

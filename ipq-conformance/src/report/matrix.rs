@@ -26,8 +26,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 pub struct Matrix {
     columns: Vec<Column>,
     rows: Vec<Row>,
-    /// Sentences about columns of different versions, with missing cases, or with other
-    /// descriptions of a case.
+    /// Sentences for the reader: that columns are of different versions, lack cases, or describe a
+    /// case otherwise.
     notes: Vec<String>,
     /// The results of replaying recorded kernels on the emulator.
     recordings: Vec<Replays>,
@@ -162,7 +162,9 @@ impl Matrix {
             && self.recordings.iter().all(|replays| replays.different == 0)
     }
 
-    /// Returns a line for people: the numbers of cases and worlds, and each column's trouble.
+    /// Returns a line for people: the numbers of cases and worlds; for each column, the number of
+    /// cases with each bad outcome, and whether its known differences are out of date; and the
+    /// number of recorded scenarios that differ without a listed reason.
     #[must_use]
     pub fn summary(&self) -> String {
         let plural = |count: usize| if count == 1 { "" } else { "s" };

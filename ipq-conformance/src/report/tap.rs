@@ -6,8 +6,8 @@ use crate::suite::runner::{CaseReport, Summary};
 use std::io::{self, Write};
 
 /// A reporter that writes TAP. A skipped case is `ok` with SKIP. An expected difference is `not ok`
-/// with TODO, which TAP does not count as a failure. An unexpected pass is `not ok`, and so is each
-/// known difference that is out of date.
+/// with TODO, which TAP does not count as a failure. A failed case, a broken one, an unexpected
+/// pass and each known difference that is out of date are `not ok`.
 #[derive(Debug)]
 pub struct Tap<W> {
     output: W,
@@ -70,7 +70,7 @@ impl<W: Write> Reporter for Tap<W> {
     }
 }
 
-/// Returns a text with `#` and `\` escaped, and with its lines joined by blanks.
+/// Returns a text with `#` and `\` escaped, and with each line feed replaced by a space.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace('\n', " ")
 }

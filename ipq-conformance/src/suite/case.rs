@@ -21,7 +21,7 @@ pub struct Case {
     pub requirements: &'static [&'static str],
     /// The capabilities that a world must have for the case; otherwise the case is skipped.
     pub needs: &'static [Capability],
-    /// The function that returns the state in which the world begins.
+    /// The function that returns the world's state at the beginning of the case.
     pub setup: fn() -> Setup,
     /// The time limit: a step that is due after this time fails the case. Cases take milliseconds;
     /// the limit ends a case that hangs.
@@ -88,8 +88,8 @@ impl Case {
         self
     }
 
-    /// Sets the function that returns the state in which the world begins. The default setup queues
-    /// forwarded UDP of both families.
+    /// Sets the function that returns the world's state at the beginning of the case. By default,
+    /// `ip_queue` gets forwarded UDP of both families.
     #[must_use]
     pub const fn setup(mut self, setup: fn() -> Setup) -> Self {
         self.setup = setup;

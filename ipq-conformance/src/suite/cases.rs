@@ -98,7 +98,8 @@ fn udp_queued_at(hook: Hook) -> Setup {
     Setup::with_rules([Rule::queue(Family::Ipv4, Table::Filter, hook, Some(Protocol::UDP))])
 }
 
-/// Returns the cases for a libipq: those of the topics `libipq` and `c-library`.
+/// Returns the cases that test an implementation of libipq: those of the topics `libipq` and
+/// `c-library`.
 #[must_use]
 pub fn of_clients() -> Vec<Case> {
     [libipq::cases(), c_library::cases()].concat()
@@ -110,7 +111,8 @@ pub fn every() -> Vec<Case> {
     [all(), c_library::cases()].concat()
 }
 
-/// Returns all cases but those of the topic `c-library`, which need a library for C.
+/// Returns all cases but those of the topic `c-library`, which only an implementation of libipq for
+/// C can be tested with.
 #[must_use]
 pub fn all() -> Vec<Case> {
     [

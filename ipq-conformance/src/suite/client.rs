@@ -1,4 +1,4 @@
-//! The interface through which an implementation of libipq is judged.
+//! The interface through which cases call the implementation of libipq under test.
 //!
 //! A case makes its calls through a [`Client`]. There are two kinds:
 //!

@@ -9,21 +9,22 @@ use crate::world::{Account, Observation, Received, Step};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Returns the step's question: its `op` and arguments. `None` if there is no word for the step.
+/// Returns the step's question: its `op` and arguments. `None` if recordings can't express the
+/// step.
 pub(crate) fn question(step: &Step) -> Option<Map<String, Value>> {
     let (question, _) = halves(step, &placeholder(step)?)?;
     Some(question)
 }
 
 /// Returns the answer `seen` in JSON, without the step's `op` and arguments. `None` if `seen` is no
-/// answer to the step, or if there is no word for the step.
+/// answer to the step, or if recordings can't express one of the two.
 pub(crate) fn answer(step: &Step, seen: &Observation) -> Option<Map<String, Value>> {
     let (_, answer) = halves(step, seen)?;
     Some(answer)
 }
 
-/// Returns the step of a question. A question that is malformed, or that has a key of the answer,
-/// is an error.
+/// Returns the step that a question describes. Fails if the question is malformed, or if it has a
+/// key that belongs to the answer.
 pub(crate) fn step(mut question: Map<String, Value>) -> Result<Step, String> {
     let op = question.get("op").and_then(Value::as_str).unwrap_or_default();
     for (key, value) in required_answer(op) {
@@ -34,8 +35,8 @@ pub(crate) fn step(mut question: Map<String, Value>) -> Result<Step, String> {
     Ok(parse(question)?.step)
 }
 
-/// Returns the observation of an answer to `step`. Fails if there is no word for the step, or if
-/// the answer is malformed or has a key of the question.
+/// Returns the observation of an answer to `step`. Fails if recordings can't express the step, or
+/// if the answer is malformed or has a key of the question.
 pub(crate) fn observation(step: &Step, answer: Map<String, Value>) -> Result<Observation, String> {
     let mut whole = question(step).ok_or("there is no word for this step")?;
     for (key, value) in answer {
@@ -91,8 +92,8 @@ fn required_answer(op: &str) -> Map<String, Value> {
     }
 }
 
-/// Returns some observation of the kind that answers `step`; `None` if there is no word for the
-/// step.
+/// Returns an observation of the kind that answers `step`, with meaningless values; `None` for a
+/// [`Step::Call`], which recordings do not have.
 fn placeholder(step: &Step) -> Option<Observation> {
     Some(match step {
         Step::Open { .. } => Observation::Open {

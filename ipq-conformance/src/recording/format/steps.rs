@@ -441,8 +441,8 @@ impl<'a> StepJson<'a> {
         Ok(RecordedStep { step, seen })
     }
 
-    /// Returns the JSON of a step and its answer. `None` if recordings have no word for the step,
-    /// if `seen` is not an answer to it, or if a size or a time is too large for the JSON.
+    /// Returns the JSON of a step and its answer. `None` if recordings do not have such a step, if
+    /// `seen` is not an answer to it, or if a size or a time is too large for the JSON.
     #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
     pub(super) fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
         Some(match (step, seen) {
@@ -625,7 +625,7 @@ fn text_or_absent(text: Option<Cow<'_, str>>) -> Observation {
     text.map_or(Observation::Absent, |text| Observation::Text(text.into()))
 }
 
-/// Returns the text of an observation; `None` if it has none.
+/// Returns the text of an [`Observation::Text`]; `None` for any other observation.
 fn text_of(seen: &Observation) -> Option<Cow<'_, str>> {
     match seen {
         Observation::Text(text) => Some(text.into()),
@@ -633,7 +633,7 @@ fn text_of(seen: &Observation) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Returns a time in nanoseconds; `None` if it is too long for 64 bits: 584 years.
+/// Returns a time in nanoseconds; `None` if the number does not fit in 64 bits, after 584 years.
 fn nanoseconds(time: Duration) -> Option<u64> {
     time.as_nanos().try_into().ok()
 }

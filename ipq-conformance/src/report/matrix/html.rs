@@ -1,11 +1,11 @@
-//! One page of HTML that needs nothing else. It can be kept, sent, and read without a network, a
-//! server, or JavaScript, which only filters. The template escapes every text, and the page forbids
-//! itself to load anything.
+//! The matrix as one page of HTML, which loads nothing else. It can be kept, sent, and read without
+//! a network or a server. JavaScript is needed only for the filters. The template escapes every
+//! text, and the page's content security policy forbids it to load anything.
 //!
 //! Each case and each requirement has an anchor, and the filters are in the address, so that links
 //! can be shared. A page of ten worlds has thousands of cells, so cells are short. A cell is one
 //! element, to which the style adds the sign and the world's name. A reason that many cells share
-//! is there once.
+//! is in the page once.
 
 mod cases;
 mod requirements;
@@ -25,7 +25,7 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 impl Matrix {
-    /// Returns the whole page.
+    /// Returns the matrix as a whole page of HTML.
     #[must_use]
     pub fn to_html(&self) -> String {
         let page = html! {
@@ -167,9 +167,8 @@ fn legend() -> Markup {
     }
 }
 
-/// Returns the style that gives the cells of each column the name of their world, which the page
-/// shows in a cell where it is too narrow for a table. The style names each world once, and not in
-/// each cell.
+/// Returns CSS that gives the cells of each column the column's name. On a screen too narrow for a
+/// table, each cell shows that name. So the page has each name once, and not in each cell.
 fn heads(columns: &[Column]) -> String {
     let mut style = String::from("@media (max-width: 42rem) {");
     for (index, column) in columns.iter().enumerate() {
@@ -184,9 +183,9 @@ fn heads(columns: &[Column]) -> String {
     style + " }\n"
 }
 
-/// Returns `text` escaped for a string in quotation marks in CSS, which it can't end. Every
-/// character but ASCII letters, digits, `.`, `_`, `-` and the blank becomes `\` and its number in
-/// hexadecimal digits.
+/// Returns `text` escaped for a string in quotation marks in CSS. Every character but ASCII
+/// letters, digits, `.`, `_`, `-` and the space becomes `\` and its code point in six hexadecimal
+/// digits. So no text can end the string.
 fn style_text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -113,7 +113,7 @@ fn table_row(cells: impl IntoIterator<Item = String>) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-/// Returns the text on one line, with line ends as blanks and Markdown's special characters
+/// Returns `text` with each line feed replaced by a space, and with Markdown's special characters
 /// escaped.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -1,4 +1,5 @@
-//! The results of replaying the recordings of real kernels, beside the worlds that were run.
+//! The results of replaying the recordings of real kernels, which the matrix shows beside its
+//! worlds.
 
 /// The result of replaying a file of recordings in a world.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub struct Replays {
     pub kernel: String,
     /// The number of recorded frames that were compared.
     pub frames: usize,
-    /// The number of scenarios that the world answered alike.
+    /// The number of scenarios without a difference.
     pub equal: usize,
     /// The number of scenarios that differ for a listed reason.
     pub expected: usize,

@@ -32,7 +32,7 @@ pub struct Results {
     pub(super) source: Option<String>,
     pub(super) environment: Environment,
     pub(super) cases: Vec<Tried>,
-    /// The errors in the list of known differences, each as a sentence.
+    /// The entries in the list of known differences that are out of date, each as a sentence.
     pub(super) out_of_date: Vec<String>,
 }
 
@@ -67,9 +67,9 @@ impl Results {
     }
 
     /// Reads the output of `run --format json` from `input` to its end, and returns the results of
-    /// one or more runs, in order. Fails at the first line that can't be read, is malformed or
-    /// contradicts the lines before it, and if there are no results or the last ones lack their
-    /// summary. Errors call the input `source`.
+    /// one or more runs, in order. Fails at the first line that can't be read, is malformed,
+    /// contradicts the lines before it, or exceeds [`MOST_CASES`]. Also fails if there are no
+    /// results, or if the last ones lack their summary. Errors call the input `source`.
     pub fn read(source: &str, mut input: impl BufRead) -> Result<Vec<Self>, ResultsError> {
         let mut lines = Lines::default();
         let mut number = 0;
@@ -94,7 +94,7 @@ struct Lines {
     runs: Vec<Results>,
     /// The cases of the run whose summary has not come yet.
     cases: Vec<Tried>,
-    /// The number of the line that each of these cases is in, by the case's id.
+    /// The number of the line, from 1, of each case in `cases`, by the case's id.
     seen: HashMap<String, usize>,
     all: usize,
 }
@@ -207,8 +207,8 @@ impl Environment {
     }
 }
 
-/// Returns a text with U+FFFD in place of each character that controls a terminal or the direction
-/// of writing. Line ends stay.
+/// Returns a text with U+FFFD in place of each control character, and of each character that
+/// controls the direction of writing. Line feeds stay.
 fn printable(text: &str) -> String {
     let turns = |letter| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
@@ -220,8 +220,8 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Returns a text with its control characters replaced as by [`printable`], and its lines joined by
-/// blanks.
+/// Returns a text with control characters replaced as by [`printable`], and with a space in place
+/// of each line feed.
 fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }
@@ -328,8 +328,8 @@ pub enum ResultsProblem {
     /// The summary of a run lacks a key, or has an impossible value.
     #[error("the line is no summary of a run: {0}; run it again")]
     Summary(String),
-    /// The summary counts other cases than those before it: it belongs to another run, or lines are
-    /// missing.
+    /// The summary's number of cases with some outcome is not that of the cases before the summary:
+    /// it belongs to another run, or lines are missing or were changed.
     #[error("the summary counts other cases than stand before it: lines are missing or were changed; run it again")]
     Miscounted,
     /// The input ends after cases without the summary of their run.

@@ -19,9 +19,9 @@ const GAP: usize = 2;
 
 impl Matrix {
     /// Writes the matrix for a terminal, with colours; `output` must remove them where they are not
-    /// wanted. If the table is wider than `width` characters of the terminal, it is written in
-    /// short: worlds by their numbers, outcomes by their signs, and neither levels nor
-    /// requirements. The reasons, recordings and notes follow.
+    /// wanted. If the table is wider than `width` characters of the terminal, it is written in a
+    /// short form: worlds by their numbers, outcomes by their signs, and neither levels nor
+    /// requirements. Below the table come the reasons, the recordings and the notes.
     pub fn write_text(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
         writeln!(output, "{HEAD}ipq-conformance {VERSION}{HEAD:#}: {}\n", self.title())?;
         let whole = self.table(false);
@@ -159,7 +159,7 @@ impl Matrix {
 struct Table {
     heads: Vec<String>,
     rows: Vec<Vec<String>>,
-    /// The number of columns before that of the first world.
+    /// The number of columns before the first world's column.
     before_worlds: usize,
 }
 
@@ -191,8 +191,8 @@ fn widest<'t>(texts: impl Iterator<Item = &'t str>) -> usize {
     texts.map(UnicodeWidthStr::width).max().unwrap_or_default()
 }
 
-/// Returns the text on one line, filled with blanks up to `width` characters of the terminal. A
-/// longer text stays whole.
+/// Returns the text with each line feed replaced by a space, and with spaces added up to `width`
+/// characters of the terminal. A longer text is not cut.
 fn padded(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(text.width());
     format!("{}{}", text.replace('\n', " "), " ".repeat(blanks))

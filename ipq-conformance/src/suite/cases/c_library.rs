@@ -1,4 +1,4 @@
-//! The cases of topic `c-library`: behaviour that only a program in C can see, which is errno,
+//! The cases of topic `c-library`: what only a program in C can see of libipq, which is errno,
 //! NULL, threads, signals, descriptors, the handle's structure, and printed text. They run with
 //! `--client` only.
 

@@ -97,8 +97,9 @@ fn room_after_a_verdict(subject: &Subject) -> CaseResult {
     socket.expect_packet().map(drop)
 }
 
-/// Sets the maximum length `length`, 5 at most, and makes five packets arrive. Expects that the
-/// queue takes `length` of them, and counts the rest as queue dropped and none as undelivered.
+/// Sets the queue's maximum length to `length`, 5 at most, and makes five packets arrive. Expects
+/// that the queue hands over `length` of them, and that the /proc text counts the rest as dropped
+/// by the queue, and none as dropped on the way to the peer.
 fn takes(subject: &Subject, length: u8) -> CaseResult {
     let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
     subject.set_maximum_length(Family::Ipv4, &length.to_string())?;

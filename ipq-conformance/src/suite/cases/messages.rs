@@ -82,7 +82,8 @@ fn checks_of_the_header() -> Vec<Case> {
     ]
 }
 
-/// Returns the cases of MSG-5 and MSG-6: the checks of the sender's capability and of the peer.
+/// Returns the cases about the sender's capability and the peer: MSG-5 and MSG-6, and one that
+/// shows that the check of MSG-4 comes before these.
 fn checks_of_the_sender() -> Vec<Case> {
     vec![
         Case::must(
@@ -199,7 +200,8 @@ fn expect_no_peer(subject: &Subject) -> CaseResult {
     other.close()
 }
 
-/// Expects that the IPv4 queue refuses `request` with `errno`, and that its sender is not attached.
+/// Expects that the IPv4 queue refuses `request` with `errno`, and that it has no peer then: the
+/// sender of `request` was not attached.
 #[track_caller]
 fn expect_refused_before_attaching(subject: &Subject, errno: Errno, request: &Request) -> CaseResult {
     let socket = subject.open(Family::Ipv4)?;

@@ -34,7 +34,7 @@ mod value {
     pub(super) const STOP: u32 = 5;
 }
 
-/// Errnos that numbered queues return and `ip_queue` does not.
+/// Error numbers that numbered queues use and `ip_queue` does not.
 mod errno {
     use ipq_core::Errno;
 
@@ -102,8 +102,8 @@ fn udp_at(hook: Hook) -> Setup {
     Setup::with_numbered_queues([udp_to(Family::Ipv4, hook, NumberedQueue::one(QUEUE))])
 }
 
-/// Listens to [`QUEUE`] or [`QUEUE6`], by the packet's family, and makes the packet arrive. Returns
-/// the socket and the packet's message.
+/// Listens to the queue of the packet's family, [`QUEUE`] or [`QUEUE6`], and makes the packet
+/// arrive. Returns the socket and the message about the packet.
 #[track_caller]
 fn queued<'s>(subject: &'s Subject, packet: &Packet) -> Result<(Socket<'s>, QueuedMessage), Stopped> {
     let number = match packet.family() {
@@ -129,7 +129,8 @@ fn arrive(subject: &Subject, count: u16) -> Result<Vec<Packet>, Stopped> {
     Ok(packets)
 }
 
-/// Reads `count` packet messages of [`QUEUE`], and returns their packet ids in order.
+/// Reads `count` messages about packets of [`QUEUE`], and returns their packet ids in order. Fails
+/// if another message comes, or none.
 #[track_caller]
 fn ids(socket: &Socket<'_>, count: usize) -> Result<Vec<u32>, Stopped> {
     (0..count).map(|_| Ok(socket.expect_queued(QUEUE)?.id())).collect()

@@ -1,6 +1,7 @@
 //! The cases of topic `older`: rules that hold only for kernels before Linux 3.1.
-//! `data/kernels.json` states the kernels that each case is for, and the cases that hold for later
-//! ones.
+//!
+//! `data/kernels.json` states the kernels that each of these cases is for. It also lists the cases
+//! of other topics that hold only for later kernels.
 
 mod figures;
 mod ids;
@@ -359,8 +360,8 @@ fn mangle_has_two_chains(subject: &Subject) -> CaseResult {
     subject.equal("the chains", &vec![Hook::Prerouting, Hook::Output], &chains)
 }
 
-/// Adds a rule to mangle at each hook, and returns the hooks at which mangle has a chain, so that
-/// the rule was added.
+/// Adds an IPv4 rule to the table mangle at each of the five hooks in turn. Returns the hooks at
+/// which the rule was added, since mangle has a chain there.
 fn chains_of_mangle(subject: &Subject) -> Result<Vec<Hook>, Stopped> {
     let mut chains = Vec::new();
     for hook in [

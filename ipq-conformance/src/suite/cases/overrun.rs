@@ -144,14 +144,14 @@ fn replies_share_the_buffer(subject: &Subject) -> CaseResult {
     subject.equal("packets", &0, &drained.packets)
 }
 
-/// Sets a receive buffer of 8192 bytes, and makes 40 packets arrive, more than it holds.
+/// Sets a receive buffer of 8192 bytes, and makes 40 packets arrive, more than the buffer holds.
 fn overfill(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     socket.set_receive_buffer(4096)?;
     subject.inject_many(&Packet::udp4(), 40)
 }
 
-/// Reads one packet, makes another arrive, and reads the rest. Expects that the new packet was
-/// taken: it is the last that the socket has.
+/// Reads one packet, makes a new one arrive, and reads the rest. Expects that the new packet is the
+/// last that is read: the socket took it.
 fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     const MARKED: u16 = 99;
     socket.expect_packet()?;
@@ -172,8 +172,8 @@ fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
 }
 
 /// Makes 40 packets of 36 bytes arrive for a receive buffer of 8192 bytes. Expects ENOBUFS first,
-/// then `taken` packets. Expects that a packet that arrives before the last of these is read is not
-/// taken, and that one that arrives afterwards is.
+/// then `taken` packets. Before the last of these is read, another packet arrives: expects that it
+/// is lost. After the last is read, one more arrives: expects that it comes.
 fn takes_of_forty(subject: &Subject, taken: usize) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;

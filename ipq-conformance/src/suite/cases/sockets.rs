@@ -5,14 +5,15 @@ use crate::world::{Capability, OpenStage, Received, Setup};
 use ipq_core::wire::Header;
 use ipq_core::{CopyMode, Errno, Family, PacketId, PortId, Verdict};
 
-/// The first port id that the kernel chooses if the process id is taken: -4097 as an unsigned
-/// number.
+/// The first port id that the kernel chooses for a socket if the process id is taken as a port id:
+/// -4097 as an unsigned number.
 const FIRST_CHOSEN: PortId = PortId(0xffff_efff);
 
 /// The process id of the program, in cases that depend on it.
 const PROCESS_ID: u32 = 1234;
 
-/// The size of a receive buffer that a few datagrams fill, in bytes, as it is asked for.
+/// The size of a receive buffer that a few datagrams fill: the number of bytes that the case asks
+/// for.
 const SMALL_BUFFER: i32 = 4096;
 
 /// The number of datagrams of which a socket with [`SMALL_BUFFER`] must refuse at least one.
@@ -86,7 +87,7 @@ fn opening_and_binding() -> Vec<Case> {
     ]
 }
 
-/// Returns the cases of SOCK-3 to SOCK-9: reading and sending.
+/// Returns the cases about reading and sending: SOCK-3, SOCK-6, SOCK-8 and SOCK-9.
 fn reading_and_sending() -> Vec<Case> {
     vec![
         Case::must(

@@ -226,8 +226,8 @@ fn changed_output_without_a_route_is_dropped(subject: &Subject) -> CaseResult {
     subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
 }
 
-/// Attaches to the IPv4 queue, and sends the packet `local` from this host to itself. Returns the
-/// socket and the packet as the queue handed it over.
+/// Attaches to the IPv4 queue, and makes this host send the packet `local`. Returns the socket and
+/// the packet as the queue handed it over.
 fn queued_output<'s>(subject: &'s Subject, local: &Packet) -> Result<(Socket<'s>, ReceivedPacket), Stopped> {
     let socket = subject.attach(Family::Ipv4)?;
     subject.output(&local.ip())?;
@@ -269,7 +269,8 @@ fn second_verdict(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
-/// Returns a setup in which mangle and then filter queue UDP over IPv4 at FORWARD.
+/// Returns a setup in which UDP over IPv4 is queued twice at FORWARD: by the table mangle, and then
+/// by the table filter.
 fn twice_at_forward() -> Setup {
     let tables = [Table::Mangle, Table::Filter];
     Setup::with_rules(tables.map(|table| Rule::queue(Family::Ipv4, table, Hook::Forward, Some(Protocol::UDP))))
@@ -286,8 +287,8 @@ fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
     subject.expect_forwarded(&sent)
 }
 
-/// Expects that the verdict queues the packet again, with the same bytes and another packet id.
-/// Then accepts the packet, and expects that it leaves unchanged.
+/// Expects that `verdict` queues a packet again, with the same bytes and another packet id. Then
+/// accepts the packet, and expects that it leaves unchanged.
 fn queues_again(subject: &Subject, verdict: Verdict) -> CaseResult {
     let sent = Packet::udp4();
     let (socket, first) = subject.queued(&sent)?;

@@ -105,9 +105,9 @@ fn packet_layout_v6(subject: &Subject) -> CaseResult {
     expect_layout(subject, Family::Ipv6, [0x86, 0xdd])
 }
 
-/// Expects each field of a PACKET message but the time at an offset that is counted by hand, so
-/// that the parser that other cases use is checked, too. Of the address only the 6 bytes that count
-/// are looked at.
+/// Expects each field of a PACKET message but the time at an offset that was counted by hand. This
+/// also checks the parser that other cases use. Of the hardware address, only the first 6 bytes are
+/// looked at, since the others mean nothing.
 fn expect_layout(subject: &Subject, family: Family, ether_type: [u8; 2]) -> CaseResult {
     let socket = subject.attach(family)?;
     let sent = Packet::udp(family);

@@ -11,8 +11,8 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 /// A client whose handles are `ipq-core`'s, over sockets of the world. Each handle has its own
-/// error number (LIB-7). The error text that a call returns is that of the last call that created
-/// or used a handle.
+/// error number (LIB-7). The error text in a call's result is for the error number of the last call
+/// that created or used a handle.
 #[derive(Debug)]
 pub(crate) struct RustClient<'s> {
     subject: &'s Subject,
@@ -45,9 +45,9 @@ impl<'s> RustClient<'s> {
         Ok(handles.len().cast_signed() as i64)
     }
 
-    /// Calls `work` with the handle of this number, notes the handle's error number, and returns
-    /// what `work` returned. Fails if there is no such handle, or if the world could not do what
-    /// the handle asked.
+    /// Calls `work` with the handle of this number, stores the handle's error number in `error`,
+    /// and returns what `work` returned. Fails if there is no such handle, or if the world could
+    /// not do what the handle asked.
     fn with<T>(
         &self,
         HandleNumber(number): HandleNumber,

@@ -35,8 +35,8 @@ impl Matrix {
     }
 }
 
-/// Returns the form that filters the table. It is hidden until the page's script shows it, since it
-/// needs the script.
+/// Returns the form that filters the table. The form is hidden until the page's script shows it,
+/// since the script does the filtering.
 fn filter(columns: &[Column]) -> Markup {
     html! {
         form #filter hidden {
@@ -70,8 +70,8 @@ fn filter(columns: &[Column]) -> Markup {
     }
 }
 
-/// Returns the heading of the topic that `first` is the first row of: its name, and for each world
-/// that skips the whole topic, a cell that says so and shows the reason.
+/// Returns the heading of a topic, whose first row is `first`: the topic's name, and for each world
+/// with `true` in `skipped`, a cell "all skipped" with a button that shows the reason.
 fn topic(first: &Row, skipped: &[bool], reasons: &Reasons<'_>) -> Markup {
     html! {
         tr.topic {
@@ -179,7 +179,7 @@ fn requirement(id: &str) -> Markup {
     }
 }
 
-/// Returns a hidden paragraph for each reason. The buttons of the cells show them.
+/// Returns a hidden paragraph for each reason. The buttons in the cells show these paragraphs.
 fn shared_reasons(reasons: &Reasons<'_>) -> Markup {
     html! {
         @for (index, reason) in reasons.list.iter().enumerate() {

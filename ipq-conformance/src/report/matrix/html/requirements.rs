@@ -8,8 +8,8 @@ use crate::suite::requirements::{Requirement, page};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The states in the order in which they stand for a requirement: of its cases' states, the first
-/// in this list is shown.
+/// All states, the worst first. A requirement's cell shows the first state in this list that one of
+/// its cases has.
 const WORST_FIRST: [State; 7] = [
     State::Run(Outcome::Failed),
     State::Run(Outcome::Broken),
@@ -86,8 +86,9 @@ impl Matrix {
     }
 }
 
-/// Returns the cell of a requirement whose cases have these states. It says how many cases are in
-/// the worst state, out of how many if not all are, and which state that is unless it is passed.
+/// Returns the cell of a requirement whose cases have these states. It gives the number of cases in
+/// the worst state, then "of" and the number of all if that is greater, then the state, unless it
+/// is passed.
 fn standing(states: impl Iterator<Item = State>) -> Markup {
     let mut counts = BTreeMap::<State, usize>::new();
     for state in states {
@@ -106,7 +107,7 @@ fn standing(states: impl Iterator<Item = State>) -> Markup {
     }
 }
 
-/// Returns the part of a requirement's id before its last hyphen.
+/// Returns the part of a requirement's id before its last hyphen; the whole id if it has none.
 fn group(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(group, _)| group)
 }

@@ -43,9 +43,9 @@ fn arrival_after_2038_and_2106_in_short_words(subject: &Subject) -> CaseResult {
     goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]])
 }
 
-/// Moves the clock to each second of [`LAST`], and to the second after it, and makes a packet
-/// arrive each time. Expects the seconds of `expected`, a pair for each of [`LAST`], in the
-/// packets' time stamps.
+/// Moves the clock to each second of [`LAST`], and then one second on. Makes a packet arrive each
+/// time. Expects the seconds of `expected` in the packets' time stamps: a pair for each of
+/// [`LAST`].
 fn goes_on(subject: &Subject, expected: [[i64; 2]; 2]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     let mut now = seconds_of_arrival(subject, &socket)?;

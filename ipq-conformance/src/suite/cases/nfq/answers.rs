@@ -8,8 +8,8 @@ use crate::suite::{Case, CaseResult, QueueRequest, Subject};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 
-/// The types of the attributes of an answer to a socket with `NETLINK_EXT_ACK`: MSG, OFFS and
-/// POLICY (NFQ-44).
+/// The types of three attributes in an answer to a socket with `NETLINK_EXT_ACK`. The kernel calls
+/// them MSG, OFFS and POLICY (NFQ-44).
 mod extended {
     pub(super) const TEXT: u16 = 1;
     pub(super) const PLACE: u16 = 2;
@@ -114,19 +114,21 @@ fn place(offset: u32) -> (u16, Vec<u8>) {
     (extended::PLACE, offset.to_ne_bytes().to_vec())
 }
 
-/// The alignment of the numbers of 64 bits in a policy.
+/// The alignment of 64-bit numbers in a policy attribute.
 #[derive(Clone, Copy)]
 enum Aligned {
-    /// No number is aligned.
+    /// They are not aligned.
     No,
-    /// Each number begins at a multiple of 8 bytes of the datagram, in which the policy's content
-    /// begins at this byte. Kernels for processors that need it do so.
+    /// Each begins at a multiple of 8 bytes from the start of the datagram. The value is the byte
+    /// of the datagram at which the policy's content begins. Kernels for processors that need
+    /// alignment do so.
     From(usize),
 }
 
 /// Returns the attribute POLICY for a number of 32 bits, as its type and content. The content is
-/// three attributes: the least value 0, the greatest value 0xffffffff, and the type of number, 4.
-/// An attribute without content stands before a number that would not be aligned.
+/// three attributes, in this order: the least value 0 and the greatest value 0xffffffff, each in 64
+/// bits, and the type of number, 4. If a 64-bit number would not be aligned, an empty attribute
+/// comes before it.
 fn number_policy(aligned: Aligned) -> (u16, Vec<u8>) {
     const PADDING: u16 = 11;
     let mut policy = Vec::new();
@@ -149,9 +151,9 @@ fn number_policy(aligned: Aligned) -> (u16, Vec<u8>) {
     (extended::POLICY, policy)
 }
 
-/// Returns the two forms of the answer to a number that is too short: without alignment, and with
-/// it. The number's attribute is at byte `at` of the message, and the content of the answer's
-/// policy begins at byte `policy_from` of the answer.
+/// Returns the two allowed forms of the answer to a number attribute that is too short: first with
+/// a policy without alignment, then with an aligned one. The number's attribute is at byte `at` of
+/// the message, and the content of the answer's policy begins at byte `policy_from` of the answer.
 fn short_number(capped: bool, at: u32, policy_from: usize) -> [AnswerForm; 2] {
     [Aligned::No, Aligned::From(policy_from)].map(|aligned| AnswerForm {
         capped,

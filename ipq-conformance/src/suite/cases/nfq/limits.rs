@@ -1,5 +1,5 @@
-//! The cases of topic `nfq-limits`: how many packets a numbered queue holds, and what becomes of
-//! the others.
+//! The cases of topic `nfq-limits`: how many packets a numbered queue holds, and what happens to
+//! packets that it does not take.
 
 use super::{QUEUE, arrive, ids, kernel, must, queued, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};
@@ -229,9 +229,9 @@ fn no_mode_uses_no_id(subject: &Subject) -> CaseResult {
     subject.equal("the id", &vec![2], &ids(&socket, 1)?)
 }
 
-/// Makes `sent` packets arrive for a receive buffer of 4608 bytes, which holds fewer, in a queue
-/// that fails open if `fail_open`. Reads ENOBUFS, and then all messages. Returns the socket and the
-/// number of messages.
+/// Listens to [`QUEUE`] with a receive buffer of 4608 bytes, and makes `sent` packets arrive, more
+/// than the buffer holds. With `fail_open`, the queue lets packets pass that it can't deliver.
+/// Reads ENOBUFS, and then all messages. Returns the socket and the number of messages.
 #[track_caller]
 fn overfilled(subject: &Subject, sent: u32, fail_open: bool) -> Result<(Socket<'_>, u32), Stopped> {
     let socket = subject.listen(QUEUE)?;
@@ -325,7 +325,8 @@ fn bypass_does_not_help_a_full_queue(subject: &Subject) -> CaseResult {
 /// The most packets that a queue holds, in kernels with such a limit.
 const MOST: u64 = 65_536;
 
-/// Queues [`MOST`] packets, and lets 3 more arrive.
+/// Listens to [`QUEUE`], and makes [`MOST`] packets arrive and then 3 more. Returns the socket,
+/// from which the messages about the first [`MOST`] have been read.
 #[track_caller]
 fn fill(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.listen(QUEUE)?;

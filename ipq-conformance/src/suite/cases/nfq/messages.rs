@@ -321,8 +321,8 @@ fn short_message(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Sends three messages in one datagram: one that binds [`QUEUE`], `bad`, and one that unbinds it.
-/// Expects that only the first is answered and carried out.
+/// Sends three messages in one datagram: one that binds [`QUEUE`], `bad`, and one that unbinds
+/// [`QUEUE`]. Expects that only the first is answered and carried out.
 fn ends_its_datagram(subject: &Subject, bad: &QueueRequest) -> CaseResult {
     let socket = subject.open_queues()?;
     let good = QueueRequest::bind(QUEUE).mode(2, 0).ack().bytes();
@@ -403,7 +403,7 @@ fn batch_for_an_unknown_subsystem(subject: &Subject) -> CaseResult {
     expect_unbound(&socket)
 }
 
-/// The number of the subsystem nftables in nfnetlink.
+/// The number of the nfnetlink subsystem `nftables`.
 const NFTABLES: u16 = 10;
 
 fn batch_for_nftables(subject: &Subject) -> CaseResult {
@@ -428,7 +428,8 @@ fn batch_that_is_not_sound(subject: &Subject) -> CaseResult {
     expect_unbound(&socket)
 }
 
-/// Returns the ends of a batch, which ask for an acknowledgement.
+/// Returns the two messages that begin and end a batch for `nftables`. Both ask for an
+/// acknowledgement.
 fn batch_ends() -> [Bytes; 2] {
     let end = QueueRequest::new(QueueRequest::BATCH_END, NFTABLES);
     [

@@ -1,5 +1,5 @@
-//! The cases of topic `nfq-overrun`: what a datagram weighs in the receive buffer, and what happens
-//! when that is full.
+//! The cases of topic `nfq-overrun`: how much of the receive buffer a datagram takes up, and what
+//! happens when the buffer is full.
 
 use super::{QUEUE, arrive, ids, kernel, must, udp_at, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};
@@ -102,8 +102,8 @@ fn two_hundred_and_fifty_six_in_mode_meta(subject: &Subject) -> CaseResult {
     )
 }
 
-/// Pairs: the length of an IP packet in bytes, and the number of messages about such packets that a
-/// receive buffer of 33,280 bytes holds.
+/// Pairs: the length of an IP packet in bytes, and the number of messages about packets of that
+/// length that a receive buffer of 33,280 bytes holds.
 type Held = [(usize, i64); 8];
 
 fn weights(subject: &Subject) -> CaseResult {
@@ -134,9 +134,10 @@ fn weights_without_small_heads(subject: &Subject) -> CaseResult {
     expect_held(subject, HELD)
 }
 
-/// Expects, for each row of `held`, that the receive buffer takes that many messages of 50. This
-/// host sends the packets itself: all their bytes are in one piece in every kernel, and not in page
-/// fragments, which weigh otherwise (NFQ-101).
+/// For each pair of `held`, makes this host send 50 packets of that length to itself, and expects
+/// that a receive buffer of 33,280 bytes takes that number of messages. A packet that the host
+/// itself sends is in one piece of memory in every kernel. Packets in page fragments take up other
+/// amounts (NFQ-101).
 fn expect_held(subject: &Subject, held: Held) -> CaseResult {
     let socket = subject.listen(QUEUE)?;
     subject.equal("the buffer", &33_280, &socket.set_receive_buffer(16_640)?)?;
@@ -178,8 +179,8 @@ fn answers_overrun(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Listens to [`QUEUE`], and makes 20 packets arrive for a receive buffer that holds two messages.
-/// Returns the socket.
+/// Listens to [`QUEUE`] with a receive buffer that holds two messages, and makes 20 packets arrive.
+/// Returns the socket, from which nothing has been read.
 #[track_caller]
 fn overfill(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.listen(QUEUE)?;

@@ -219,8 +219,8 @@ fn own() -> Packet {
     Packet::udp4().source(TAP0.ipv4).to_host()
 }
 
-/// Listens to [`QUEUE`], makes this host send a UDP packet to itself, and returns the packet's
-/// first message.
+/// Listens to [`QUEUE`], makes this host send the packet [`own`], and returns the first message
+/// about that packet.
 #[track_caller]
 fn queued_own(subject: &Subject) -> Result<QueuedMessage, crate::suite::Stopped> {
     let socket = subject.listen(QUEUE)?;
@@ -273,7 +273,7 @@ fn payload_is_not_padded(subject: &Subject) -> CaseResult {
 }
 
 /// Returns the numbers of the incoming and the outgoing device in the message; 0 for a device that
-/// is not there.
+/// the message does not have.
 fn devices(message: &QueuedMessage) -> [u32; 2] {
     [attribute::INCOMING_DEVICE, attribute::OUTGOING_DEVICE].map(|kind| message.number(kind).unwrap_or_default())
 }

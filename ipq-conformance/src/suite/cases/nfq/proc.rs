@@ -90,8 +90,8 @@ fn order(subject: &Subject) -> CaseResult {
     subject.equal("the queues", &vec![257, 65_535, 0, 16, 17, 1, 256, 5], &numbers)
 }
 
-/// Returns the first number of each line of `/proc/net/netfilter/nfnetlink_queue`, the queue's
-/// number, in the order of the lines.
+/// Returns the numbers of the queues in `/proc/net/netfilter/nfnetlink_queue`, in the order of the
+/// lines: the first word of each.
 #[track_caller]
 fn numbers(subject: &Subject) -> Result<Vec<u16>, crate::suite::Stopped> {
     let text = subject.queues_text()?;

@@ -1,5 +1,5 @@
 //! The cases of topic `nfq-rules`: which queue the targets QUEUE and NFQUEUE choose, and what
-//! becomes of a packet for a queue that nobody has bound.
+//! happens to a packet for a queue that is not bound to a socket.
 
 use super::{QUEUE, arrive, ids, kernel, must, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};
@@ -170,8 +170,8 @@ fn listen_to_all(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     Ok(socket)
 }
 
-/// Reads packet messages until nothing is left, and returns the number of the queue that each comes
-/// from. Fails if anything else comes.
+/// Reads messages until none is left, and returns for each packet message the number of the queue
+/// that it comes from, in order. Fails if something else comes.
 #[track_caller]
 fn queues(subject: &Subject, socket: &Socket<'_>) -> Result<Vec<u16>, Stopped> {
     let mut queues = Vec::new();

@@ -8,8 +8,8 @@ use crate::world::{NumberedQueue, Protocol, Rule, Setup, Table};
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 use ipq_core::{Errno, Family, Hook};
 
-/// The bit of a verdict with the value 3, QUEUE, that lets the packet go on if nobody has bound the
-/// queue that it names.
+/// A bit in a verdict whose value is 3, QUEUE. With it, the packet goes on if the queue that the
+/// verdict names is not bound to a socket.
 const BYPASS: u32 = 0x8000;
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
@@ -262,7 +262,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Returns a setup in which mangle and then filter send forwarded UDP over IPv4 to [`QUEUE`].
+/// Returns a setup in which forwarded UDP over IPv4 is sent to [`QUEUE`] twice: by the table
+/// mangle, and then by the table filter.
 fn in_both_tables() -> Setup {
     let rule = udp_to(Family::Ipv4, Hook::Forward, NumberedQueue::one(QUEUE));
     let first = Rule {
@@ -606,8 +607,8 @@ fn queued_again_before_the_answer(subject: &Subject) -> CaseResult {
     socket.expect_success(&request)
 }
 
-/// Makes this host send a packet to itself, and gives it the verdict `value` with a payload whose
-/// destination is neighbour B.
+/// Makes this host send a packet to itself. Gives the packet the verdict `value`, with a payload
+/// that replaces it by a packet to the neighbour at tap1.
 fn redirected(subject: &Subject, value: u32) -> CaseResult {
     let socket = subject.listen(QUEUE)?;
     let sent = Packet::udp4().source(TAP0.ipv4).to_host();
@@ -628,8 +629,9 @@ fn stopped_output_keeps_its_route(subject: &Subject) -> CaseResult {
     subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)
 }
 
-/// Gives forwarded packets neighbour A as their destination, by an accepted payload. Expects that
-/// they are lost: they stay routed to tap1, where no neighbour has that address (NFQ-72).
+/// Accepts forwarded packets with a payload that replaces each by a packet to the neighbour at
+/// tap0. Expects that the packets are lost: they stay routed to tap1, where no neighbour has that
+/// address (NFQ-72).
 fn changed_destination_keeps_its_device(subject: &Subject) -> CaseResult {
     for (packet, queue) in [(Packet::udp4(), QUEUE), (Packet::udp6(), QUEUE6)] {
         let (socket, message) = queued(subject, &packet)?;

@@ -1,5 +1,5 @@
-//! The cases of topic `older` for what a datagram weighs, and for the greatest size of a receive
-//! buffer, before Linux 2.6.29. The figures were measured on i386.
+//! The cases of topic `older` about how much of the receive buffer a datagram takes up, and about
+//! the greatest size of a receive buffer, before Linux 2.6.29. The figures were measured on i386.
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use crate::world::Capability;
@@ -77,9 +77,10 @@ fn receive_buffer_212992(subject: &Subject) -> CaseResult {
     largest_receive_buffer(subject, 212_992)
 }
 
-/// Expects the weight of a datagram to be the message's length, rounded up to a multiple of
-/// `multiple`, plus `base`: a receive buffer of 20,480 bytes takes as many packets as this weight
-/// allows. The last one is taken while any room is left (SOCK-4).
+/// Expects that each datagram takes up `base` bytes of the receive buffer, plus the length of its
+/// message rounded up to a multiple of `multiple`. For this, fills a buffer of 20,480 bytes and
+/// counts the packets in it. A datagram is taken while any room is left, so the last may exceed the
+/// buffer (SOCK-4).
 fn weighs(subject: &Subject, multiple: usize, base: usize) -> CaseResult {
     const MESSAGE_BYTES: usize = 16 + 72;
     const BUFFER_BYTES: i32 = 20_480;

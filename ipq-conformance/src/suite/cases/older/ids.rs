@@ -1,5 +1,5 @@
-//! The cases of topic `older` for the order in which packet ids are handed out again, up to Linux
-//! 2.6.22.
+//! The cases of topic `older` about the order in which a kernel up to Linux 2.6.22 uses packet ids
+//! again.
 
 use crate::suite::{Case, CaseResult, Packet, Stopped, Subject};
 use crate::world::Capability;

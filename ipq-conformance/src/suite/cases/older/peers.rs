@@ -1,5 +1,5 @@
-//! The cases of topic `older` for the peer of a queue in Linux 2.4.0 to 2.4.17: who becomes it, and
-//! when it is lost.
+//! The cases of topic `older` about the peer of a queue in Linux 2.4.0 to 2.4.17: who becomes the
+//! peer, and when the queue loses it.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;
