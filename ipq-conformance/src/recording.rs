@@ -52,13 +52,14 @@ pub const MOST_LINE_BYTES: usize = 16 << 20;
 /// One scenario: the steps, and what was seen after each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
-    /// The scenario's name. Names in a file differ, which a reader does not check.
+    /// The scenario's name. Two scenarios of a file should not have the same name, but a reader
+    /// does not check that.
     pub name: String,
     /// The machine of the recording, the rules in force, the protocol of the queues, and the
     /// process id if a step depends on it.
     pub setup: Setup,
-    /// The steps in order, at least one if the recording was parsed. The kernel had come to rest
-    /// between two steps.
+    /// The steps in order, at least one if the recording was parsed. Before each step, the kernel
+    /// had finished all work that the earlier steps caused.
     pub steps: Vec<RecordedStep>,
 }
 

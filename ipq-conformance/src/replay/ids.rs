@@ -18,8 +18,8 @@ type QueueProtocol = i32;
 /// A map from recorded packet ids to those of the world of the replay.
 ///
 /// Each id belongs to a queue: the one whose socket received the frame with the id, or sends the
-/// verdict. In a world whose ids are counted numbers, the queues of both families give out the same
-/// numbers.
+/// verdict. In a world whose ids are counted numbers, the same id can be in the queues of both
+/// families.
 pub(super) struct Ids {
     abi: Abi,
     /// `true` if this world's ids are addresses in memory. Then no id is in two queues at once.

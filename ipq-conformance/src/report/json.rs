@@ -15,8 +15,8 @@ use std::io::{self, Write};
 /// which is null if the case passed. It has `details` and `transcript` if there are any; of a long
 /// transcript it has the end. The last line has `summary`, the number of cases by outcome, and
 /// `environment`, the world, its machine, the seeds and the date. It has `out_of_date` if the list
-/// of known differences is wrong somewhere, and `partition` if only a part of the chosen cases was
-/// run.
+/// of known differences has entries that match no case, and `partition` if only a part of the
+/// chosen cases was run.
 ///
 /// [`Results`](super::matrix::Results) reads these lines again.
 #[derive(Debug)]

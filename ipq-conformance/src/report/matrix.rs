@@ -151,8 +151,8 @@ impl Matrix {
     }
 
     /// Returns whether the matrix shows no trouble: no case failed, is broken or passed
-    /// unexpectedly, no recorded scenario differs without a listed reason, and no list of known
-    /// differences is out of date.
+    /// unexpectedly, no recorded scenario differs without a listed reason, and each entry in the
+    /// lists of known differences matches a case.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let bad = |state: &State| matches!(state, State::Run(outcome) if outcome.is_bad());
@@ -163,8 +163,8 @@ impl Matrix {
     }
 
     /// Returns a line for people: the numbers of cases and worlds; for each column, the number of
-    /// cases with each bad outcome, and whether its known differences are out of date; and the
-    /// number of recorded scenarios that differ without a listed reason.
+    /// cases with each bad outcome, and whether its list of known differences has an entry that
+    /// matches no case; and the number of recorded scenarios that differ without a listed reason.
     #[must_use]
     pub fn summary(&self) -> String {
         let plural = |count: usize| if count == 1 { "" } else { "s" };

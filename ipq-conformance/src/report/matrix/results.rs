@@ -32,7 +32,7 @@ pub struct Results {
     pub(super) source: Option<String>,
     pub(super) environment: Environment,
     pub(super) cases: Vec<Tried>,
-    /// The entries in the list of known differences that are out of date, each as a sentence.
+    /// A sentence for each entry in the list of known differences that matches no case.
     pub(super) out_of_date: Vec<String>,
 }
 
@@ -68,8 +68,9 @@ impl Results {
 
     /// Reads the output of `run --format json` from `input` to its end, and returns the results of
     /// one or more runs, in order. Fails at the first line that can't be read, is malformed,
-    /// contradicts the lines before it, or exceeds [`MOST_CASES`]. Also fails if there are no
-    /// results, or if the last ones lack their summary. Errors call the input `source`.
+    /// contradicts the lines before it, or brings the number of cases above [`MOST_CASES`]. Also
+    /// fails if there are no results, or if the last ones lack their summary. Errors call the input
+    /// `source`.
     pub fn read(source: &str, mut input: impl BufRead) -> Result<Vec<Self>, ResultsError> {
         let mut lines = Lines::default();
         let mut number = 0;
@@ -286,7 +287,7 @@ pub enum ResultsProblem {
     /// The file could not be opened, for the reason that the system gives.
     #[error("can't be opened: {0}; name a file that `ipq-conformance run --format json` has written")]
     Unopened(String),
-    /// The input could not be read on, for the reason that the system gives.
+    /// Reading the input failed, for the reason that the system gives.
     #[error("can't be read: {0}")]
     Unreadable(String),
     /// The input has no line.

@@ -1,7 +1,7 @@
 //! The cases of topic `older`: rules that hold only for kernels before Linux 3.1.
 //!
 //! `data/kernels.json` states the kernels that each of these cases is for. It also lists the cases
-//! of other topics that hold only for later kernels.
+//! of other topics that do not hold for all kernels.
 
 mod figures;
 mod ids;

@@ -1,5 +1,5 @@
-//! The summary by requirement: a row for each rule of the protocol. Each world's cell has the worst
-//! outcome of the cases that check the rule.
+//! The summary by requirement: a row for each rule of the protocol that a case checks. The cell of
+//! each world has the worst outcome of the cases that check the rule.
 
 use super::{anchor, marked};
 use crate::report::matrix::{Matrix, State};

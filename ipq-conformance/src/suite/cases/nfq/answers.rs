@@ -117,11 +117,11 @@ fn place(offset: u32) -> (u16, Vec<u8>) {
 /// The alignment of 64-bit numbers in a policy attribute.
 #[derive(Clone, Copy)]
 enum Aligned {
-    /// They are not aligned.
+    /// The 64-bit numbers are not aligned.
     No,
-    /// Each begins at a multiple of 8 bytes from the start of the datagram. The value is the byte
-    /// of the datagram at which the policy's content begins. Kernels for processors that need
-    /// alignment do so.
+    /// Each 64-bit number begins at a multiple of 8 bytes from the start of the datagram. The value
+    /// is the byte of the datagram at which the policy's content begins. Kernels for processors
+    /// that need alignment do so.
     From(usize),
 }
 

@@ -230,8 +230,8 @@ fn no_mode_uses_no_id(subject: &Subject) -> CaseResult {
 }
 
 /// Listens to [`QUEUE`] with a receive buffer of 4608 bytes, and makes `sent` packets arrive, more
-/// than the buffer holds. With `fail_open`, the queue lets packets pass that it can't deliver.
-/// Reads ENOBUFS, and then all messages. Returns the socket and the number of messages.
+/// than the buffer holds. With `fail_open`, the queue lets packets pass that it can't hand to the
+/// socket. Reads ENOBUFS, and then all messages. Returns the socket and the number of messages.
 #[track_caller]
 fn overfilled(subject: &Subject, sent: u32, fail_open: bool) -> Result<(Socket<'_>, u32), Stopped> {
     let socket = subject.listen(QUEUE)?;
