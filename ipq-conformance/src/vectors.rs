@@ -29,8 +29,8 @@ pub fn all() -> Vec<Value> {
 }
 
 /// Returns the meaning of a datagram as this project's own parser reads it: the keys of a vector
-/// from `header` on. There is no `header` if the datagram is shorter than one, and either `message`
-/// or the three keys that begin with `refused`.
+/// from `header` on. There is no `header` if the datagram is shorter than one. There is `message`
+/// if the parser can read the datagram, and otherwise `refused`, `rule` and `reason`.
 #[must_use]
 pub fn read(datagram: &[u8], abi: Abi) -> Map<String, Value> {
     let mut meaning = Map::new();

@@ -56,7 +56,7 @@ pub struct Machine {
 pub enum Accelerator {
     /// QEMU's software emulation, TCG, executes the machine's code: slow, and possible everywhere.
     Tcg,
-    /// The processor executes the machine's code, through KVM in this machine's kernel.
+    /// The processor executes the machine's code, through KVM in the kernel that QEMU runs on.
     Kvm,
 }
 
@@ -218,7 +218,7 @@ impl Console {
     }
 }
 
-/// QEMU's process, which is killed when this is dropped. It holds nothing that has to be saved.
+/// QEMU's process. Dropping this value kills the process.
 struct Emulator(Child);
 
 impl Drop for Emulator {
@@ -229,8 +229,8 @@ impl Drop for Emulator {
     }
 }
 
-/// The reason why a machine gave no report, or not a whole one. No reason counts as a failure of
-/// the kernel under test.
+/// The reason why a machine gave no report, or not a whole one. None of these errors counts as a
+/// failure of the kernel under test.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachineError {

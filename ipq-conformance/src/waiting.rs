@@ -30,7 +30,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    /// Returns a descriptor by which signals go to this thread alone, which kernels since 6.9 have.
+    /// Returns a pidfd of this thread: a signal that is sent to the descriptor goes to this thread
+    /// alone. Fails on kernels before 6.9.
     fn this_thread() -> rustix::io::Result<OwnedFd> {
         const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(0o200);
         let thread = rustix::thread::gettid();

@@ -5,8 +5,7 @@
 //! - [`Setup`] is the state that a world begins in, and [`topology`] describes the devices and
 //!   addresses around the queue;
 //! - [`Capability`] is something that a world may lack;
-//! - [`Call`] is a call of libipq, for worlds that have a program with a libipq of its own beside
-//!   the queue.
+//! - [`Call`] is a call of libipq, for worlds that have a libipq of their own beside the queue.
 
 mod call;
 mod capability;
@@ -45,9 +44,9 @@ pub trait World {
     /// Returns the capabilities of the world, which are the same in every setup.
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns the machine that the world stands for if it begins with `setup`: by default the
-    /// machine in `setup`, or that of [`describe`](World::describe) if `setup` names none. A world
-    /// that stands for one kernel with `ip_queue` and for another with numbered queues chooses by
+    /// Returns the machine whose kernel the world is, or imitates, if it begins with `setup`: by
+    /// default the machine in `setup`, or that of [`describe`](World::describe) if `setup` names
+    /// none. A world with two kernels, one with `ip_queue` and one with numbered queues, chooses by
     /// the protocol in `setup`.
     fn machine(&self, setup: &Setup) -> Machine {
         setup.machine.clone().unwrap_or_else(|| self.describe().machine)
@@ -72,8 +71,8 @@ pub trait World {
     /// implementation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 
-    /// Ends the world in order, after the last step. Does nothing by default. A world may also be
-    /// dropped without this call.
+    /// Ends the world after the last step. Does nothing by default. A world may also be dropped
+    /// without this call.
     ///
     /// Fails if the world goes wrong at its end, such as a program that exits with a status other
     /// than 0.
@@ -81,8 +80,8 @@ pub trait World {
         Ok(())
     }
 
-    /// Takes and returns the text that the implementation has printed since the last call, for the
-    /// transcript. Empty by default.
+    /// Takes and returns the text that the implementation has printed since the last call of this
+    /// method, for the transcript. Empty by default.
     fn take_printed(&mut self) -> String {
         String::new()
     }
@@ -109,7 +108,7 @@ pub trait WorldFactory: Send + Sync {
 pub struct Description {
     /// The name of the implementation and its version, such as `ipq-sim 0.1.0`.
     pub implementation: String,
-    /// The machine that the world is, or stands for, unless a [`Setup`] names another.
+    /// The machine whose kernel the world is, or imitates, unless a [`Setup`] names another.
     pub machine: Machine,
     /// The seed of the world's random numbers; `None` if it uses none.
     pub seed: Option<u64>,
@@ -130,7 +129,8 @@ pub enum WorldError {
     /// its device does not exist. The case itself is wrong, so it is broken.
     #[error("{0}")]
     Misuse(String),
-    /// The laboratory failed, for this reason, and not the implementation: the case is broken.
+    /// The test environment failed, for this reason, and not the implementation: the case is
+    /// broken.
     #[error("the laboratory failed: {0}")]
     Broken(String),
 }

@@ -45,8 +45,8 @@ impl Filter {
     }
 }
 
-/// A word of a filter or a table: a whole id, the beginning of an id, or a pattern with `*` and `?`
-/// for a whole id.
+/// A pattern for ids, made from a word of a [`Filter`] or from a table in `data`. It is a whole id,
+/// the beginning of an id, or a text with the wildcards `*` and `?` for a whole id.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,

@@ -70,8 +70,8 @@ pub fn range(case: &str) -> Option<String> {
 }
 
 /// Returns the reason why a case does not hold for the version `kernel`; `None` if the case holds
-/// for it, or is in no row. The reason has the versions that the case is for, and what its first
-/// row says.
+/// for it, or is in no row. The text names the versions that the case is for, then `kernel`, then
+/// the `reason` of the first row about the case.
 #[must_use]
 pub fn excluded(case: &str, kernel: &str) -> Option<String> {
     let mut about = Held::all().iter().filter(|held| held.is_about(case));

@@ -13,7 +13,8 @@ pub enum Outcome {
     /// The case was not run to its end: the world lacks something or does not support a step, or
     /// the case is not for the world's kernel or word size.
     Skipped,
-    /// The case could not be run to its end: the laboratory or the case itself is wrong.
+    /// The case could not be run to its end: the test environment or the case itself is at fault,
+    /// not the implementation under test.
     Broken,
     /// The rule does not hold, and the list of known differences says why.
     ExpectedDifference,
@@ -23,7 +24,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All outcomes, in the order of summaries.
+    /// All outcomes, in the order in which a summary lists them.
     pub const ALL: [Self; 6] = [
         Self::Passed,
         Self::Failed,
@@ -46,7 +47,8 @@ impl Outcome {
         }
     }
 
-    /// Returns whether one case with this outcome makes the whole run fail.
+    /// Returns whether one case with this outcome makes the whole run fail: `true` for failed,
+    /// broken and unexpected pass.
     #[must_use]
     pub const fn is_bad(self) -> bool {
         matches!(self, Self::Failed | Self::Broken | Self::UnexpectedPass)
@@ -64,10 +66,10 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The reason why a case stopped before its end, with the outcome, and the line of the case if one
-/// is to blame.
+/// Why a case stopped before its end: the outcome, the reason in a sentence, details if there are
+/// any, and the source line of the case if one is to blame.
 ///
-/// The methods of [`Subject`](super::Subject) return it as an error, and a case passes it on with
+/// The methods of [`Subject`](super::Subject) return this as an error, and a case passes it on with
 /// `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {

@@ -9,10 +9,11 @@ use std::net::IpAddr;
 /// The length of an Ethernet header in bytes.
 const ETHERNET_BYTES: usize = 14;
 
-/// A packet as a neighbour of the laboratory sends it, in an Ethernet frame.
+/// A packet in an Ethernet frame, as one of the two machines beside the host under test, neighbour
+/// A or neighbour B, sends it.
 ///
-/// A new packet is a well-formed UDP packet from neighbour A to neighbour B, which the host
-/// forwards and the usual rules queue. Each method that sets something returns the changed packet;
+/// A new packet is a well-formed UDP packet from neighbour A to neighbour B. The host forwards it,
+/// and the usual rules queue it. Each method that sets something returns the changed packet;
 /// lengths and checksums follow. For a malformed packet change the bytes of
 /// [`frame`](Packet::frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,10 +213,10 @@ impl Packet {
         self
     }
 
-    /// Makes the packet an IPv4 fragment, which begins `offset` bytes, a multiple of 8, into the
-    /// data of the whole packet; `more` says whether further fragments follow. A fragment with an
-    /// offset above 0 loses its transport header, and has its payload there. Changes nothing for
-    /// IPv6.
+    /// Makes the packet an IPv4 fragment that begins `offset` bytes, a multiple of 8, into the data
+    /// of the whole packet; `more` says whether further fragments follow. With an offset above 0
+    /// the packet has no transport header: its payload follows the IPv4 header at once. Changes
+    /// nothing for IPv6.
     #[must_use]
     pub fn fragment(mut self, offset: u16, more: bool) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -328,8 +329,8 @@ const fn route(to_a: bool) -> &'static Device {
     if to_a { &TAP0 } else { &TAP1 }
 }
 
-/// Returns the Ethernet frame in which the host sends the packet `ip` by `device` to the neighbour
-/// there.
+/// Returns the Ethernet frame with the packet `ip` that the host sends by `device`: from the
+/// device's link-layer address to that of the neighbour behind the device.
 #[must_use]
 pub fn frame_to_neighbour(device: &Device, ip: &[u8]) -> Bytes {
     ethernet(device.neighbour_mac, device.mac, ip)

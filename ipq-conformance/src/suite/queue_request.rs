@@ -4,10 +4,12 @@ use bytes::Bytes;
 use ipq_core::wire::nfnetlink::{attribute, command, message_type};
 
 /// A message to `nfnetlink_queue`, as programs send it unless a method changes it: with the flag
-/// REQUEST, sequence 0 and port id 0, in the byte order of the machine that runs the suite.
+/// REQUEST alone, and 0 as sequence number, port id, address family and version.
 ///
-/// Attributes stand in the order of the calls that add them. Nothing is checked: a case may build
-/// messages that no program should send.
+/// The headers of netlink and of attributes are in the byte order of the machine that runs the
+/// suite. The queue number and the numbers in attributes are big-endian. Attributes stand in the
+/// order of the calls that add them. Nothing is checked: a case may build messages that no program
+/// should send.
 #[derive(Clone, Debug)]
 pub struct QueueRequest {
     message_type: u16,
@@ -65,14 +67,15 @@ impl QueueRequest {
         Self::config(queue).command(command::UNBIND)
     }
 
-    /// Returns a verdict, the number `value`, on the packet of the queue with the packet id `id`.
+    /// Returns a VERDICT message for the queue with this number: the verdict `value` on the packet
+    /// with the packet id `id`.
     #[must_use]
     pub fn verdict(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT, queue).verdict_header(value, id)
     }
 
-    /// Returns a batch verdict, the number `value`, on all packets of the queue up to the packet id
-    /// `id` (NFQ-65).
+    /// Returns a `VERDICT_BATCH` message for the queue with this number: the verdict `value` on all
+    /// queued packets up to and with the packet id `id` (NFQ-65).
     #[must_use]
     pub fn verdict_up_to(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)
@@ -107,7 +110,7 @@ impl QueueRequest {
         self
     }
 
-    /// Adds the attribute CMD: this command of a CONFIG message, with the family IPv4.
+    /// Adds the attribute CMD: this command of a CONFIG message, with the protocol family IPv4.
     #[must_use]
     pub fn command(self, command: u8) -> Self {
         self.attribute(attribute::CONFIG_COMMAND, &[command, 0, 0, 2])

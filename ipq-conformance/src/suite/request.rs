@@ -131,8 +131,8 @@ impl Request {
         self
     }
 
-    /// Returns the bytes of the datagram. The port id in the header is `sender` unless
-    /// [`port_id`](Request::port_id) set one.
+    /// Returns the bytes of the datagram, in the word size and byte order of `abi`. The port id in
+    /// the header is `sender` unless [`port_id`](Request::port_id) set one.
     #[must_use]
     pub fn bytes(&self, abi: Abi, sender: PortId) -> Bytes {
         let envelope = Envelope {

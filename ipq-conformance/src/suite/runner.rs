@@ -1,9 +1,10 @@
-//! Runs cases on several threads, each in a world of its own.
+//! Runs cases, each in a world of its own and on a thread of its own, several at a time if the
+//! world allows it.
 //!
 //! A case that panics is *broken*, since the case itself is wrong. A case is *failed* if the world
-//! panics in a step, or if a step is due when the time limit is over. If a case has not ended one
-//! second after its limit, it is *failed*, too, and left behind on its thread. None of this affects
-//! another case.
+//! panics in a step, or if the case begins a step after its time limit. A case that has not ended
+//! one second after its limit is *failed*, too: the runner goes on, and leaves the case's thread
+//! running. None of this affects another case.
 
 use crate::partition::Partition;
 use crate::suite::isolation::isolate;
@@ -17,7 +18,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The time that a case gets beyond its limit before it is left behind on its thread.
+/// The time after a case's time limit for which the runner still waits for the case to end.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The result of a case, for the report.
@@ -34,9 +35,9 @@ pub struct CaseReport {
     /// difference, how the case failed. `None` if there are none.
     pub details: Option<String>,
     /// The transcript of a case that failed, is broken or differs as expected. `None` for any other
-    /// outcome, and if the case did not begin or was left behind.
+    /// outcome, if the world did not begin, and if the runner stopped waiting for the case.
     pub transcript: Option<Transcript>,
-    /// The time that the case took, or that passed until it was left behind.
+    /// The time until the case ended, or until the runner stopped waiting for it.
     pub elapsed: Duration,
 }
 
@@ -77,7 +78,7 @@ impl Summary {
                 .all(|(outcome, count)| *count == 0 || !outcome.is_bad())
     }
 
-    /// Returns whether no case was run: there were none, or all were skipped.
+    /// Returns whether every case was skipped; `true` also if there were no cases.
     #[must_use]
     pub fn nothing_ran(&self) -> bool {
         self.cases() == self.count(Outcome::Skipped)
@@ -104,8 +105,8 @@ impl Runner {
         Self { factory, known, seed }
     }
 
-    /// Runs one case in a fresh world on a thread of its own, and waits until the case ends or is
-    /// left behind, one second after its time limit. Returns its report, with known differences
+    /// Runs one case in a fresh world on a thread of its own, and waits until the case ends, at
+    /// most one second beyond its time limit. Returns its report, with known differences
     /// considered.
     #[must_use]
     pub fn run_case(&self, case: &Case) -> CaseReport {

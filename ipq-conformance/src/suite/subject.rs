@@ -1,8 +1,9 @@
 //! The implementation under test, as a case sees it: a world that has begun, with methods that act
 //! on the world and methods that expect results.
 //!
-//! If the world does not do what is expected, a method fails with [`Stopped`], which has the line
-//! of the case, and both byte strings field by field. A case passes that error on with `?`.
+//! If the world does not do what is expected, a method fails with [`Stopped`]. This error has the
+//! line of the case and, if bytes differ, both byte strings field by field. A case passes the error
+//! on with `?`.
 
 mod host;
 mod packets;
@@ -33,10 +34,10 @@ use std::time::Instant;
 /// The result of a case, or of a part of one. The error says why the case stopped.
 pub type CaseResult = Result<(), Stopped>;
 
-/// The port ids that [`Subject::open`], and other methods that take no port id, bind. The first
-/// socket that a case opens is bound to the first id, the second to the second, and so on. Sockets
-/// for which the case chose a port id or none count, too. From the fifth socket on a case must
-/// choose.
+/// The port ids to which [`Subject::open`], and other methods that take no port id, bind sockets.
+/// The first socket that a case opens is bound to the first id, the second to the second, and so
+/// on. Sockets that the case opens unbound or with a port id of its own choice are counted, too.
+/// From the fifth socket on a case must choose the port id.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
 
 /// An implementation under test: a world that has begun.
@@ -89,18 +90,18 @@ impl Subject {
         })
     }
 
-    /// Returns the word size and byte order of frames on the world's machine.
+    /// Returns the word size and byte order of netlink messages on the world's machine.
     pub fn abi(&self) -> Abi {
         self.machine.abi
     }
 
-    /// Returns the machine that the world is, or stands for.
+    /// Returns the version, architecture and word size of the kernel that the world is, or is an
+    /// emulation of.
     pub const fn machine(&self) -> &Machine {
         &self.machine
     }
 
-    /// Returns whether the world has this capability. A case asks if only a part of it needs the
-    /// capability.
+    /// Returns whether the world has this capability.
     pub fn has(&self, capability: Capability) -> bool {
         self.capabilities.has(capability)
     }
@@ -121,14 +122,13 @@ impl Subject {
     }
 
     /// Returns the last datagram that a [`Socket`] or a handle sent, or tried to send; `None` if
-    /// there is none. What a program's own libipq sends is not among them.
+    /// there is none. Datagrams that the world's own libipq sends do not count.
     pub fn last_sent(&self) -> Option<Bytes> {
         self.transcript.borrow().last_sent()
     }
 
     /// Does a step, adds it to the transcript with its observation, and returns the observation.
-    /// All other methods that act on the world use this one. Fails if the world can't do the step
-    /// or panics, or if the case is over its time limit.
+    /// Fails if the world can't do the step or panics, or if the case is over its time limit.
     #[track_caller]
     pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
         if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -252,7 +252,7 @@ impl Subject {
     }
 
     /// Opens a socket for `family`'s queue, and attaches it by a MODE message with this copy mode
-    /// and range, which is not acknowledged.
+    /// and range. Asks for no acknowledgement.
     #[track_caller]
     pub fn attach_with(&self, family: Family, mode: CopyMode, range: u64) -> Result<Socket<'_>, Stopped> {
         let socket = self.open(family)?;

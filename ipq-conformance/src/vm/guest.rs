@@ -17,10 +17,10 @@ pub(super) const ARGUMENTS: &str = "ipq-arguments";
 /// names.
 pub(super) const MODULES: &str = "ipq-modules";
 
-/// If this program runs as the first process of the suite's machine, runs the suite, ends the
-/// machine, and never returns. Otherwise does nothing. The suite's machine is one that has the file
-/// of arguments. If the machine can't be made ready, the reason stands in place of the report, with
-/// the exit status 2.
+/// Runs the suite, ends the machine, and never returns, if this is the first process of the suite's
+/// virtual machine: process 1, with the file of arguments in the root folder. Otherwise does
+/// nothing. If the machine can't be made ready, the reason stands in place of the report, and the
+/// exit status in the mark after it is 2.
 pub fn run_if_first_process() {
     if std::process::id() != 1 || !Path::new("/").join(ARGUMENTS).exists() {
         return;

@@ -7,8 +7,8 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// The reason why the file system could not be written to its temporary file. It may also be that
-/// the program could not be read.
+/// The error for a file system that could not be made: the temporary file could not be created or
+/// written, or the program could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the machine's file system can't be written: {path}: {source}", path = .path.display())]
 pub struct InitramfsError {
@@ -18,7 +18,7 @@ pub struct InitramfsError {
 
 /// Writes a file system for the kernel to a temporary file: the program at the path `program` as
 /// the first process, `modules` in the order in which they are loaded, the suite's `arguments`, and
-/// three devices. The file is deleted when the result is dropped.
+/// the devices `console`, `null` and `urandom`. The file is deleted when the result is dropped.
 pub(super) fn build(
     program: &Path,
     modules: &[Module],

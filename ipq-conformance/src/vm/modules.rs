@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The modules that the laboratory needs, with the kernel option that provides each.
+/// The modules that every run of the suite needs, with the kernel option that provides each.
 const NEEDED: &[(&str, &str)] = &[
     ("af_packet", "CONFIG_PACKET"),
     ("ipv6", "CONFIG_IPV6"),
@@ -19,8 +19,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
 ];
 
-/// The modules that only some cases use, and that are loaded if the kernel has them: the kernel
-/// answers batches of messages for nftables by `nf_tables`, which exists since Linux 3.13.
+/// The modules that only some cases use. They are loaded if the folder has them, and are not missed
+/// otherwise. Cases send batches of messages for nftables, which `nf_tables` answers, a module that
+/// exists since Linux 3.13.
 const WELCOME: &[&str] = &["nf_tables"];
 
 /// The greatest depth of folders that is searched for modules. Deeper ones are ignored.
@@ -66,9 +67,10 @@ pub enum ModulesError {
     },
 }
 
-/// Returns the modules below `folder` that the suite needs or welcomes, and those that these depend
-/// on, in the order in which they must be loaded. Leaves out modules that are built in. Fails if a
-/// needed module is missing, or a file or folder can't be read.
+/// Returns the modules below `folder` that the suite needs, those of [`WELCOME`] that are there,
+/// and the modules that these depend on, in the order in which they must be loaded. Leaves out
+/// modules that are built in. Fails if a needed module or a dependency is missing, or if a file or
+/// folder can't be read.
 pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     let mut found = Found {
         folder: folder.to_owned(),
@@ -129,8 +131,8 @@ impl Found {
     }
 
     /// Adds a module to the order, after the modules that it depends on. Does nothing if the module
-    /// is built in or has been added. Fails if it is missing, when the error says that the kernel
-    /// lacks `option`, or if its file can't be read.
+    /// is built in or has been added. Fails if the module, or one that it depends on, is missing or
+    /// can't be read. If this module is missing, the error says that the kernel lacks `option`.
     fn add(&mut self, name: &str, option: &str) -> Result<(), ModulesError> {
         if self.built_in.contains(name) || !self.loaded.insert(name.to_owned()) {
             return Ok(());

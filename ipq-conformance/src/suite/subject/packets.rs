@@ -52,7 +52,8 @@ impl Subject {
         self.output_by(topology::LO, ip)
     }
 
-    /// Sends the packet `ip` from this host. `device` is the one that the packet's route leads to.
+    /// Sends the packet `ip` from this host. `device` names the device to which the packet's
+    /// destination is routed; it does not choose the route.
     #[track_caller]
     pub fn output_by(&self, device: &str, ip: &[u8]) -> CaseResult {
         self.act(&Step::Output {
@@ -104,8 +105,9 @@ impl Subject {
         }
     }
 
-    /// Expects that no further packet has left by `tap1`, towards neighbour B. Does not wait:
-    /// injects one more packet, which no rule queues, and which must be the next to leave there.
+    /// Expects that no packet has left by `tap1`, towards neighbour B, since the last frame that
+    /// was sniffed there. Does not wait: injects one more packet, which no rule queues, and expects
+    /// that this packet is the next to leave by `tap1`.
     #[track_caller]
     pub fn expect_not_forwarded(&self) -> CaseResult {
         let number = self.fences.replace(self.fences.get().wrapping_add(1));

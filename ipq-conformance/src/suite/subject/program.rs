@@ -155,9 +155,9 @@ impl Program<'_> {
         })
     }
 
-    /// Returns the descriptor and both addresses of a handle's structure (LIB-8), and whether the
-    /// descriptor has something to read. Only a libipq for C has the structure; with `ipq-core`'s
-    /// handle the case is broken.
+    /// Returns the state of a handle's structure (LIB-8): the descriptor, the netlink addresses of
+    /// the handle's socket and of the kernel, and whether the descriptor has something to read.
+    /// Only a libipq for C has the structure; with `ipq-core`'s handle the case is broken.
     #[track_caller]
     pub fn inspect(&self, handle: HandleNumber) -> Result<HandleState, Stopped> {
         let inspected = self.run(Function::Inspect { handle })?;

@@ -115,8 +115,9 @@ impl Socket<'_> {
         self.expect_either_answer(errno, request, [form, form])
     }
 
-    /// Expects that the next datagram answers `request` in one of these forms, byte for byte. The
-    /// second form counts if the datagram has its length.
+    /// Expects that the next datagram answers `request` with `errno`, 0 for a success, byte for
+    /// byte: in the second form if the datagram is as long as an answer in that form, and otherwise
+    /// in the first.
     #[track_caller]
     pub fn expect_either_answer(&self, errno: Errno, request: &[u8], forms: [&AnswerForm; 2]) -> CaseResult {
         let [first, second] = forms.map(|form| self.answer(errno, request, form));

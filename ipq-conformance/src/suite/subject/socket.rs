@@ -48,8 +48,8 @@ impl<'s> Socket<'s> {
         self.port_id
     }
 
-    /// Returns the family whose `ip_queue` has the socket's protocol; `None` for any other
-    /// protocol.
+    /// Returns the family whose `ip_queue` uses the socket's netlink protocol; `None` for a
+    /// protocol that no `ip_queue` uses.
     #[must_use]
     pub const fn family(&self) -> Option<Family> {
         Family::from_netlink_protocol(self.protocol)
@@ -221,8 +221,8 @@ impl<'s> Socket<'s> {
         expect_bytes("the reply", &expected, &seen, Kind::Netlink(abi))
     }
 
-    /// Receives until nothing is left, past ENOBUFS, and returns the counts of the frames. An error
-    /// other than ENOBUFS also ends the receiving.
+    /// Receives until nothing is left, and returns the counts of the frames. Goes on after ENOBUFS;
+    /// any other error ends the receiving.
     #[track_caller]
     pub fn drain(&self) -> Result<Drained, Stopped> {
         let step = Step::Drain {

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 /// A socket of the world as the transport of a [`Handle`](ipq_core::Handle).
 ///
-/// If the world can't do what the transport asks, or contradicts itself, the handle gets the error
-/// that its connection is closed, and the case ends with the reason. Only a request to switch
-/// `NETLINK_NO_ENOBUFS` off, for which there is no step, fails with EOPNOTSUPP and lets the case go
-/// on.
+/// The handle gets each errno that a call on the socket fails with. If the world can't do a step,
+/// or if its observations contradict each other, the handle gets `TransportError::Closed`, and the
+/// case ends with the reason. To switch `NETLINK_NO_ENOBUFS` off there is no step, so that fails
+/// with EOPNOTSUPP.
 #[derive(Debug)]
 pub struct WorldTransport<'s> {
     socket: Socket<'s>,
@@ -37,8 +37,8 @@ impl<'s> WorldTransport<'s> {
         self.socket
     }
 
-    /// The time, on the world's clock, after which a wait without a limit counts as a hang, and the
-    /// case fails.
+    /// The time, on the world's clock, for which a wait without a limit waits. If nothing came
+    /// until then, the case fails.
     const FOREVER: Duration = Duration::from_hours(1);
 
     fn stop(&self, stopped: Stopped) -> TransportError {
