@@ -3,8 +3,8 @@
 //!
 //! The machine's memory holds everything: a kernel, and a file system with this program as its
 //! first process. The program's report comes by the serial line between two marks, followed by the
-//! exit status. Other lines come from the kernel. If the machine does not end as it should, the
-//! last lines of any kind are shown.
+//! exit status. Lines of the suite's standard error have a mark of their own; all other lines come
+//! from the kernel. If the machine does not end as it should, the last lines of any kind are shown.
 
 mod guest;
 mod initramfs;

@@ -2,8 +2,8 @@
 //!
 //! Most cases hold for all kernels. Where kernels differ, a rule has a case for each behaviour. The
 //! table `data/kernels.json` states the kernels that such a case is for, with the reason. A case in
-//! several rows holds for the kernels of each row. On a kernel that it is not for, a case is
-//! skipped with the reason.
+//! several rows holds for the kernels of any of these rows. On a kernel that it is not for, a case
+//! is skipped with the reason.
 
 use crate::suite::filter::Pattern;
 use serde::Deserialize;

@@ -6,8 +6,9 @@ use serde::Deserialize;
 /// A list of known differences. It is data, so that it can be read, counted, and checked for being
 /// up to date.
 ///
-/// A run fails if a pattern of an entry for its world matches no case of the suite, or if a case
-/// that an entry matches passes, unless the entry says that the result varies.
+/// A run in a world fails if a pattern of an entry for that world matches no case of the suite. The
+/// run also fails if a case that such an entry matches passes, unless the entry says that the
+/// result varies.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDifferences(Vec<KnownDifference>);

@@ -121,8 +121,8 @@ impl Stopped {
         }
     }
 
-    /// Returns whether the case failed at a line of its own, so that its rule does not hold. Only
-    /// such a failure can be a known difference. A hang or a panic of the world has no line.
+    /// Returns whether the outcome is failed and a line of the case is to blame. Only such a
+    /// failure can be a known difference. A hang or a panic of the world has no line.
     pub(crate) fn is_judgement(&self) -> bool {
         self.outcome == Outcome::Failed && self.place.is_some()
     }

@@ -75,7 +75,7 @@ impl QueueRequest {
     }
 
     /// Returns a `VERDICT_BATCH` message for the queue with this number: the verdict `value` on all
-    /// queued packets up to and with the packet id `id` (NFQ-65).
+    /// queued packets up to and including the packet id `id` (NFQ-65).
     #[must_use]
     pub fn verdict_up_to(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)

@@ -1,6 +1,6 @@
 //! The requirements: the rules of the protocol, one sentence each. Cases check the rules. To check
-//! the cases, faults are seeded into the emulator, each of which breaks one or more rules: some
-//! case of these rules must then fail. A few rules have no such fault.
+//! the cases, faults are seeded into the emulator, each of which breaks one or more rules: a case
+//! that cites one of these rules must then fail. A few rules have no such fault.
 
 use crate::suite::Case;
 use serde::{Deserialize, Serialize};

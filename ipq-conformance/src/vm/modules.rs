@@ -19,9 +19,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
 ];
 
-/// The modules that only some cases use. They are loaded if the folder has them, and are not missed
-/// otherwise. Cases send batches of messages for nftables, which `nf_tables` answers, a module that
-/// exists since Linux 3.13.
+/// The modules that only some cases use. They are loaded if the folder has them, and may be
+/// missing. `nf_tables`, which exists since Linux 3.13, answers the batches of nftables messages
+/// that these cases send.
 const WELCOME: &[&str] = &["nf_tables"];
 
 /// The greatest depth of folders that is searched for modules. Deeper ones are ignored.
@@ -30,7 +30,6 @@ const MOST_DEPTH: usize = 16;
 /// A module of the kernel that the machine loads.
 #[derive(Clone, Debug)]
 pub(super) struct Module {
-    /// The module's name.
     pub(super) name: String,
     /// The bytes of the module's file.
     pub(super) bytes: Vec<u8>,

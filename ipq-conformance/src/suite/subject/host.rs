@@ -94,8 +94,8 @@ impl Subject {
         }
     }
 
-    /// Returns the numbers of packets that entered, were delivered, are queued and were dropped.
-    /// Fails unless they add up.
+    /// Returns the numbers of packets since the case began that entered, were delivered, are queued
+    /// and were dropped. Fails unless the last three together are as many as entered.
     #[track_caller]
     pub fn account(&self) -> Result<Account, Stopped> {
         match self.step(&Step::Account)? {

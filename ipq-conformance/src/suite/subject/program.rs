@@ -76,7 +76,8 @@ impl Program<'_> {
     }
 
     /// Calls `ipq_create_handle(0, protocol)`, and returns the results, also if the call returned
-    /// NULL. `protocol` is the number of a family in C, and may be wrong.
+    /// NULL. `protocol` is the number of a protocol family in C, such as 2 for IPv4, and may be one
+    /// that libipq refuses.
     #[track_caller]
     pub fn try_create(&self, protocol: u32) -> Result<Returned, Stopped> {
         self.run(Function::CreateHandle { flags: 0, protocol })

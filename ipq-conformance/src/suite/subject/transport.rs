@@ -37,8 +37,8 @@ impl<'s> WorldTransport<'s> {
         self.socket
     }
 
-    /// The time, on the world's clock, for which a wait without a limit waits. If nothing came
-    /// until then, the case fails.
+    /// The longest time, on the world's clock, that a wait without a limit lasts. If nothing has
+    /// come by then, the case fails.
     const FOREVER: Duration = Duration::from_hours(1);
 
     fn stop(&self, stopped: Stopped) -> TransportError {
