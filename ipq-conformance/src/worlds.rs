@@ -47,9 +47,10 @@ pub fn serve_if_asked() {
     real::serve_if_asked();
 }
 
-/// Receives until nothing is left, or an error other than ENOBUFS comes. Returns the counts of
-/// frames, of PACKET messages, and of frames before the first ENOBUFS. `receive` makes one receive
-/// call with a buffer of the given size, which is that of a header. Fails if `receive` does.
+/// Receives until nothing is left, or an error other than ENOBUFS comes. Returns an
+/// [`Observation::Drain`]: the number of datagrams, of `ip_queue` PACKET messages among them, and
+/// of datagrams before the first ENOBUFS. `receive` makes one receive call; its argument is the
+/// size of the buffer, always that of a netlink header. Fails if `receive` does.
 fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError>) -> Result<Observation, WorldError> {
     let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
     loop {

@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The object of `ipq-preload`, for a library that opens a netlink socket of its own. It is built
-/// in the C library's target directory, which has most of its dependencies.
+/// The path of the object of `ipq-preload`, for a library that opens a netlink socket of its own.
+/// The first use builds the object, in the C library's target directory, which has most of its
+/// dependencies.
 static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("c-library");
     succeed(
@@ -69,7 +70,8 @@ struct Line {
     requirements: Vec<String>,
 }
 
-/// Runs the cases that `filter` chooses with a client. Returns each case's result by its id.
+/// Runs the cases that `filter` chooses, with the options `--client` and, if `preload` is given,
+/// `--preload`. Returns each case's result by its id. Panics if no case was chosen.
 fn results(client: &str, preload: Option<&Path>, filter: &[&str]) -> BTreeMap<String, Line> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
     command

@@ -41,8 +41,8 @@ pub enum Function {
     CreateHandle {
         /// The argument `flags`, which libipq does not use (LIB-1).
         flags: u32,
-        /// The number of the queue's family in C: 2 for IPv4, 10 for IPv6. Other numbers are
-        /// allowed, to see them refused (LIB-1).
+        /// The argument `protocol`, which names the family: 2 (`PF_INET`) for IPv4, 10 (`PF_INET6`)
+        /// for IPv6. libipq must refuse any other number (LIB-1).
         protocol: u32,
     },
     /// Calls `ipq_destroy_handle(handle)`.
@@ -86,11 +86,11 @@ pub enum Function {
     /// Calls `ipq_message_type(buffer)`, with the buffer of the last read. Returns the type in the
     /// message's header.
     MessageType,
-    /// Calls `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset in the
-    /// buffer of the packet message that the pointer points to.
+    /// Calls `ipq_get_packet(buffer)`, with the buffer of the last read. The result stands for the
+    /// returned pointer: the number of bytes from the start of the buffer to where it points.
     Packet,
     /// Calls `ipq_get_msgerr(buffer)`, with the buffer of the last read. Returns the errno in the
-    /// message.
+    /// error message there, as a positive number, or 0.
     MessageError,
     /// Calls `ipq_ctl(handle, request)`.
     Control {
@@ -123,8 +123,8 @@ pub enum Function {
         /// The datagram that the call reads. The kernel did not send it.
         datagram: Bytes,
     },
-    /// Opens files, which stay open, until every descriptor below `below` is in use. Returns the
-    /// last descriptor opened; -1 if the system does not allow so many.
+    /// Opens files, at least one, until every descriptor below `below` is in use, and keeps them
+    /// open. Returns the last descriptor opened; -1 if the system does not allow so many.
     Occupy {
         /// The lowest descriptor that may stay free.
         below: u32,
@@ -145,7 +145,8 @@ pub struct Returned {
     pub bytes: Bytes,
     /// The text that the library printed to standard error during the call.
     pub printed: String,
-    /// The fields of the handle's structure; `None` unless the call was [`Function::Inspect`].
+    /// The fields of the handle's structure, if the call was [`Function::Inspect`] of a handle
+    /// other than NULL; otherwise `None`.
     pub public: Option<HandleState>,
     /// The datagrams that the call sent to the kernel, in order.
     pub sent: Vec<Bytes>,

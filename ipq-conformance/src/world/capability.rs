@@ -49,8 +49,8 @@ capabilities! {
     /// [`Step::NetAdmin`](super::Step::NetAdmin) needs this capability, to give up `CAP_NET_ADMIN`
     /// and regain it (ATT-5).
     DropNetAdmin = "drop-net-admin" "can give up the network administrator's capability for a while",
-    /// A case needs this capability if a message attaches the port id of a socket other than its
-    /// sender (ATT-1).
+    /// A case needs this capability if a socket sends a message whose header has the port id of
+    /// another socket, so that the kernel attaches that other socket to the queue (ATT-1).
     ForeignPortId = "foreign-port-id" "lets a message attach another socket's port id",
     /// [`Step::Bind`](super::Step::Bind) needs this capability. So does a case that expects a bound
     /// port id to be taken until its socket closes (SOCK-2).
@@ -76,8 +76,8 @@ capabilities! {
     /// [`Step::Clock`](super::Step::Clock) and [`Step::Advance`](super::Step::Advance) need this
     /// capability, to read the world's clock and move it forward (PKT-8).
     VirtualClock = "virtual-clock" "has a clock that a case can read and advance",
-    /// [`Step::Account`](super::Step::Account) needs this capability, to read how many packets were
-    /// dropped for each reason.
+    /// [`Step::Account`](super::Step::Account) needs this capability, to read how many packets
+    /// entered, were delivered, are queued, and were dropped for each reason.
     DropReasons = "drop-reasons" "tells the fate of every packet, with the reason of each drop",
     /// [`Step::SocketError`](super::Step::SocketError), which reads `SO_ERROR`, needs this
     /// capability (SOCK-4).
@@ -89,7 +89,8 @@ capabilities! {
     /// arrive on a port of a bridge (EVT-1).
     Bridge = "bridge" "has a bridge whose ports are devices",
     /// [`Step::InjectOffloaded`](super::Step::InjectOffloaded) needs this capability, to make a
-    /// frame arrive that is yet to be finished or cut into segments (PKT-5).
+    /// frame arrive whose transport checksum is not yet computed, or that stands for several
+    /// segments (PKT-5).
     Offload = "offload" "takes packets with pending checksums, and packets that stand for several segments",
     /// [`Step::AddRule`](super::Step::AddRule) needs this capability, to add a netfilter rule after
     /// the world has begun.
@@ -107,13 +108,14 @@ capabilities! {
     /// numbered queue (NFQ-101).
     QueuesWeights = "queues-weights" "weighs the datagrams of numbered queues as the measured kernels do",
     /// The cases of topic `c-library` need this capability, to see errno, threads, signals and the
-    /// handle's structure. Other cases can call a libipq without it.
+    /// handle's structure. Other cases that call libipq do not need it.
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }
 
 impl Capability {
-    /// Returns the end of a sentence that says how a world can get the capability. Returns an empty
-    /// text if only another world has it.
+    /// Returns the end of a sentence, with advice to a user whose world lacks the capability. Only
+    /// [`QueuesProc`](Self::QueuesProc) has one: to run as root. For any other capability the text
+    /// is empty.
     pub(crate) const fn advice(self) -> &'static str {
         match self {
             Self::QueuesProc => "; a real kernel shows it to root alone: run as root for these cases",

@@ -20,9 +20,9 @@ pub struct Setup {
     /// `true` if no packet id may be given twice. This needs
     /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
     pub never_reuse_ids: bool,
-    /// `true` if the IPv4 queue has found an earlier peer closed. The /proc text of Linux up to
-    /// 2.4.17 then says `Peer died : 1` (ERA-3); other kernels show nothing. The worlds of real
-    /// kernels ignore this field.
+    /// `true` if the IPv4 queue begins as if its last peer had died. The /proc text of Linux up to
+    /// 2.4.17 then says `Peer died : 1` until a program attaches (ERA-3); other kernels show
+    /// nothing. The worlds of real kernels ignore this field.
     pub earlier_peer_died: bool,
     /// The protocol of the queues: `ip_queue` or `nfnetlink_queue`.
     pub queues: QueueProtocol,
@@ -78,9 +78,9 @@ impl Default for Setup {
 /// A kernel's version and architecture, and the layout of its frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// The kernel's version, as `uname -r` gives it.
+    /// The kernel's version, such as `3.4.10`.
     pub kernel: String,
-    /// The architecture, as `uname -m` gives it.
+    /// The architecture, as `uname -m` names it, such as `x86_64`.
     pub arch: String,
     /// The word size and byte order of the kernel's frames.
     pub abi: Abi,
@@ -138,7 +138,7 @@ pub struct Rule {
     /// The hook of the chain that the rule is in.
     #[serde(with = "crate::world::serial::HookForm")]
     pub chain: Hook,
-    /// The transport protocol that the rule matches; `None` matches every packet.
+    /// The transport protocol that the rule matches; `None` matches every packet of the family.
     pub protocol: Option<Protocol>,
     /// The action on the packets that match the rule.
     pub target: Target,

@@ -36,7 +36,7 @@ pub enum Step {
     /// Closes a socket, or one of its two descriptors after a [`Duplicate`](Step::Duplicate).
     /// Answered by [`Observation::Done`].
     Close {
-        /// The name of the socket to close.
+        /// The name of the socket to close, or the name of its duplicate.
         socket: String,
     },
     /// Sends one datagram. Answered by [`Observation::Send`].
@@ -101,8 +101,8 @@ pub enum Step {
     /// packet is dropped on its way. A world answers no pings by itself: a case sends the answer by
     /// a step `Output` of its own.
     Output {
-        /// The device that the packet is routed to; `lo` for an address of the host. The packet's
-        /// destination decides the route, not this field.
+        /// The device by which the kernel will route the packet; `lo` for an address of the host.
+        /// The kernel chooses the route by the packet's destination, not by this field.
         device: String,
         /// The packet, from its network header on.
         packet: Bytes,
@@ -238,15 +238,17 @@ pub enum Step {
         /// `None`.
         segment_bytes: Option<u16>,
     },
-    /// Makes the program beside the queue call a function of its libipq, or do another action on
-    /// it. Answered by [`Observation::Called`].
+    /// Makes the program that runs beside the queue call a function of libipq, or do another action
+    /// that [`Function`](super::Function) lists. Answered by [`Observation::Called`].
     Call(Call),
 }
 
 impl Step {
-    /// Returns the capability that every step of this kind needs; `None` if there is none. A
-    /// [`Send`](Self::Send) to another program's port id also needs [`Capability::UserDatagrams`],
-    /// which is not returned.
+    /// Returns the capability that steps of this kind need; `None` if they need none. There are two
+    /// exceptions. A [`Send`](Self::Send) to another program's port id also needs
+    /// [`Capability::UserDatagrams`], which is not returned. A [`Call`](Self::Call) needs only a
+    /// libipq of the world's own, for C or for another language; [`Capability::CLibrary`] is
+    /// returned all the same.
     #[must_use]
     pub const fn needs(&self) -> Option<Capability> {
         Some(match self {
@@ -335,14 +337,15 @@ pub enum Observation {
     },
     /// The result of the receive call.
     Receive(Received),
-    /// The counts of the frames that were read until nothing was left, or an error other than
+    /// The counts of the datagrams that were read until nothing was left, or an error other than
     /// ENOBUFS came.
     Drain {
-        /// The number of frames read.
+        /// The number of datagrams read.
         frames: i64,
-        /// The number of PACKET messages among the frames read.
+        /// The number of `ip_queue` PACKET messages among the datagrams read. Packet messages of
+        /// numbered queues are not counted here.
         packets: i64,
-        /// The number of frames read before the first ENOBUFS; `None` if ENOBUFS never came.
+        /// The number of datagrams read before the first ENOBUFS; `None` if ENOBUFS never came.
         enobufs_before_frame: Option<i64>,
     },
     /// The size that `getsockopt` reports for the buffer, after the step has set it.

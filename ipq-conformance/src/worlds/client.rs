@@ -38,9 +38,11 @@ pub struct ClientFactory {
 
 impl ClientFactory {
     /// Returns a factory for the library for C of this name, as `dlopen` takes it. `preload` is the
-    /// object of `ipq-preload`, for a library that opens a netlink socket. Loads the library once.
-    /// Without `preload` also creates a handle. Fails if the library can't be loaded, or if the
-    /// call returns and the library has not connected to the emulator.
+    /// object of `ipq-preload`, for a library that opens a netlink socket.
+    ///
+    /// Loads the library once, and fails if it can't be loaded. Without `preload` also calls its
+    /// `ipq_create_handle`, and fails if that returns and the library has not connected to the
+    /// emulator.
     pub fn library(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
         let library = Library { name, preload };
         let folder = tempfile::tempdir()?;

@@ -27,8 +27,8 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// The most bytes that a receive call reads: enough for the longest datagram, an error that quotes
-/// a message as long as the send buffer.
+/// The most bytes that a receive call reads. The longest datagram fits: an error message that
+/// quotes a request as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
 /// If this program was started to serve a world of a real kernel, serves it and ends the process,
@@ -62,9 +62,9 @@ pub(super) fn describe(implementation: &str) -> Description {
     }
 }
 
-/// Returns the version of a kernel, from its release and build as `uname -r` and `uname -v` say
-/// them. A release of Debian names the kernel's interface, as in 6.1.0-57-amd64, and its build the
-/// version.
+/// Returns the version of a kernel, from its release (`uname -r`) and build (`uname -v`): the
+/// version after "Debian" in the build, or the release if the build names no Debian package. A
+/// release of Debian, such as 6.1.0-57-amd64, does not tell the version.
 fn version<'u>(release: &'u str, build: &'u str) -> &'u str {
     let debian = build.split_once(" Debian ").map(|(_, package)| package);
     debian.map_or(release, |package| package.split(['-', ' ']).next().unwrap_or(package))

@@ -10,8 +10,8 @@ use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, Prove
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// The most bytes that a receive call reads: enough for the longest datagram, an error that quotes
-/// a message as long as the send buffer.
+/// The most bytes that a receive call reads. The longest datagram fits: an error message that
+/// quotes a request as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
 /// Creates worlds that are emulators: of the kernel that a setup names, or else of the factory's

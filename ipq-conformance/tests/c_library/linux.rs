@@ -28,8 +28,8 @@ const NOT_HERE: i32 = 77;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// A test of one program: its name, the path of the program's source in the package ipq-core, and
-/// the function that runs the test.
+/// A test of one program: its name, the path of the program's source from the folder of the package
+/// ipq-core, and the function that runs the test.
 type Test = (&'static str, &'static str, fn(&mut Laboratory, &Path) -> Outcome);
 
 const PASS: &str = "tests/c/pass.c";
@@ -134,7 +134,8 @@ fn run_one(name: &str, program: &Path) -> ExitCode {
 /// The queues that rules with `-j QUEUE` send packets of both families to: queue 0.
 const QUEUE: Queues = Queues::Numbered { ipv4: 0, ipv6: 0 };
 
-/// Sets rules that send to `queues` the echo requests from this host to itself, and the replies.
+/// Sets rules that queue all ICMP packets that this host sends, for IPv4 and for IPv6: its pings to
+/// itself, and its replies. `queues` has the number of the queue for each family.
 fn queue_pings(laboratory: &Laboratory, queues: Queues) -> Outcome {
     let rule = |family, protocol| Rule::queue(family, Table::Filter, Hook::Output, Some(protocol));
     let rules = [rule(Family::Ipv4, Protocol::ICMP), rule(Family::Ipv6, Protocol::ICMPV6)];
@@ -213,8 +214,9 @@ fn non_blocking(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     Ok(())
 }
 
-/// Checks that two packets wait in a queue with that maximum length. The others are dropped, or are
-/// accepted if the queue fails open.
+/// Checks that the settings in `IPQ_TRANSPORT` take effect. With the maximum length 2 two of five
+/// packets wait in the queue; the other three are dropped, or accepted if `fail-open` is set. The
+/// kernel grants twice the receive buffer asked for.
 fn settings_reach_the_queue(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, None);
     laboratory.set_rules(&[rule], Queues::Numbered { ipv4: 5, ipv6: 6 })?;
@@ -244,8 +246,8 @@ fn receive_buffer_not_allowed(_: &mut Laboratory, program: &Path) -> Outcome {
     Ok(())
 }
 
-/// Tries all awkward uses but a second handle of one family, which nfnetlink queues refuse later
-/// than `ip_queue` does.
+/// Runs the program `awkward.c` once for each use of the library that it knows, and checks how many
+/// of ten packets pass. Leaves out `daemon`, `families` and `overrun`.
 fn awkward_uses(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, None);
     laboratory.set_rules(&[rule], QUEUE)?;

@@ -46,16 +46,17 @@ impl Ping {
         })
     }
 
-    /// Pings once, and returns whether a reply has come when the kernel has done all that it does
-    /// by itself.
+    /// Sends one ping, and waits until the kernel has nothing left to do. Returns whether the reply
+    /// has come by then. A queued ping has no reply then, unless a program has given its verdict
+    /// already.
     pub(super) fn is_answered_at_once(&mut self, laboratory: &Laboratory) -> Result<bool, Box<dyn std::error::Error>> {
         self.send()?;
         laboratory.settle()?;
         Ok(self.has_reply()?)
     }
 
-    /// Pings until a reply comes. That takes a moment if a program is just beginning to listen. An
-    /// error if no ping is answered.
+    /// Sends up to [`ATTEMPTS`] pings, each with a short wait for its reply, until one is answered.
+    /// It takes several if a program is just beginning to listen. Fails if no ping is answered.
     pub(super) fn until_answered(&mut self) -> Outcome {
         for _ in 0..ATTEMPTS {
             self.send()?;
@@ -96,7 +97,8 @@ impl Ping {
         }
     }
 
-    /// Takes all that has come, and returns whether the reply to the last request was among it.
+    /// Receives what has come, without waiting, up to the reply to the last request. Returns
+    /// whether that reply was there.
     fn has_reply(&self) -> Result<bool, Errno> {
         loop {
             let mut came = [0; 128];

@@ -12,7 +12,8 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts the program with `arguments`, and with `transport` as the value of `IPQ_TRANSPORT`.
+    /// Starts the program with `arguments`, on the installed C library, and with `transport` as the
+    /// value of `IPQ_TRANSPORT`. `None` leaves that variable unset.
     pub(super) fn start(program: &Path, transport: Option<&str>, arguments: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(program);
         command
@@ -32,7 +33,8 @@ impl Program {
         })
     }
 
-    /// Returns the next line that the program prints. An error if it has ended.
+    /// Returns the next line that the program prints to standard output, without its line end. An
+    /// error, with the program's standard error, if no line is left.
     pub(super) fn line(&mut self) -> Result<String, Box<dyn Error>> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;

@@ -12,8 +12,9 @@ use std::process::Command;
 const CASE: &str = "verdicts/accept-goes-on-with-the-hook";
 const CASE_WITH_PROC: &str = "proc/ipv4-idle";
 
-/// Writes a world as a shell script, and returns the command that runs it. The script runs `line`
-/// for each request that has `request` in it, and answers other requests as it should.
+/// Writes a world as a shell script, and returns the command that runs it. If a request contains
+/// the text `request`, the script runs the shell command `line`. It answers every other request as
+/// a world should.
 fn script(folder: &Path, request: &str, line: &str) -> String {
     let description = json!({
         "answer": "description", "protocol": 1, "implementation": "a script", "seed": null, "parallel": true,

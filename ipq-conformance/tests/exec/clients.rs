@@ -99,8 +99,9 @@ fn a_client_that_is_broken_on_purpose_is_found_out(
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// Writes a client as a shell script, and returns the command that runs it. The script runs `line`
-/// for each request that has `request` in it, and answers other requests as it should.
+/// Writes a client as a shell script, and returns the command that runs it. If a request contains
+/// the text `request`, the script runs the shell command `line`. It answers every other request as
+/// a client should.
 fn script(folder: &Path, request: &str, line: &str) -> String {
     let path = folder.join("client.sh");
     let text = format!(

@@ -43,7 +43,8 @@ fn outcomes(output: &Output) -> BTreeMap<String, (String, Option<String>)> {
     lines.collect()
 }
 
-/// Returns the cells of the rows of a table in a page. The comment `mark` stands before the table.
+/// Returns the rows of a table in a page, without its head, as lists of cells. The comment `mark`
+/// stands before the table. Panics if the page has no such table.
 fn table(page: &'static str, mark: &str) -> Vec<Vec<&'static str>> {
     let (_, table) = page
         .split_once(&format!("<!-- {mark} -->"))
@@ -54,7 +55,8 @@ fn table(page: &'static str, mark: &str) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// Returns what the page says that the user is told of a breach, and the exit status.
+/// Looks up `breach` in the page's table of breaches. Returns what the user is told, and the exit
+/// status. Panics if the table lacks the breach.
 fn breach_on(page: &'static str, breach: &str) -> (&'static str, i32) {
     let row = table(page, "breaches").into_iter().find(|row| row[0] == breach);
     let row = row.expect("the page lists it");

@@ -1,5 +1,5 @@
-//! Compares the emulator with captures of a real kernel: a packet that arrived there has to leave
-//! the emulator as it left that kernel.
+//! Compares the emulator with captures of a real kernel. A packet that arrived at the kernel is
+//! injected into the emulator, and has to leave it with the bytes with which it left the kernel.
 
 use ipq_conformance::recording::Embedded;
 use ipq_conformance::suite::Subject;

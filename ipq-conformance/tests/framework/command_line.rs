@@ -22,7 +22,8 @@ fn file(text: &str) -> NamedTempFile {
     file
 }
 
-/// Returns the line of the last recording with this name, with a line end.
+/// Returns the line of the built-in recording with this name, with a line end. If several
+/// recordings have the name, returns the last one's line.
 fn recording(name: &str) -> String {
     let lines = ipq_conformance::recording::Embedded::ALL
         .iter()
@@ -128,8 +129,8 @@ fn what_is_no_text_is_no_command() {
     assert_eq!(output.status.code(), Some(2), "{:?}", printed(&output));
 }
 
-/// Checks that the reason is printed once, and not for each scenario, and that the exit status is
-/// right.
+/// Checks `--world ip_queue` on a kernel without `ip_queue`: the reason is printed once, and not
+/// for each scenario, and the exit status is 3, or 1 with `IPQ_REQUIRE_REAL=1`.
 #[rstest]
 #[case::tried(None, 3)]
 #[case::required(Some("1"), 1)]
@@ -229,8 +230,8 @@ fn a_malformed_file_is_refused_with_the_place() {
     }
 }
 
-/// Checks the exit status 2, which says that the command could not be carried out. It counts for
-/// more than a difference.
+/// Checks that a recording that can't be read and a file that is not there are counted as errors.
+/// The exit status is then 2, even if another recording shows a difference.
 #[test]
 fn what_can_not_be_replayed_is_counted_and_is_the_exit_status() {
     let changed = recording("verdict-twice").replacen("\"sent\":40", "\"sent\":41", 1);
@@ -336,7 +337,8 @@ fn manual_pages_name_every_option_and_completions_are_a_script() {
     assert!(script.lines().any(registers), "{script}");
 }
 
-/// Runs one topic, and returns a file with the report after `change` has changed it.
+/// Runs the cases of topic `proc` with a report of JSON lines. Returns a file that holds the report
+/// as `change` returns it.
 fn results(change: impl Fn(String) -> String) -> NamedTempFile {
     let (out, _) = printed(&program(&["run", "proc", "--format", "json"]));
     file(&change(out))

@@ -10,8 +10,8 @@ use std::io::{self, BufRead, Write};
 /// `end` or the end of `input`.
 ///
 /// Fails if the world can't be created, a line is no request, the suite speaks another version of
-/// the protocol, or the pipe fails. An error of the world is an answer, and so is `misuse` for a
-/// setup or step that can't be read.
+/// the protocol, or the pipe fails. An error of the world does not end this function: it is sent as
+/// the answer `error`. So is a `misuse` for a setup or step whose content can't be read.
 pub fn serve(factory: &dyn WorldFactory, input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut world = factory.create().map_err(io::Error::other)?;
     for line in input.lines() {

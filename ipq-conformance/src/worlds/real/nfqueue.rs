@@ -1,8 +1,8 @@
 //! Today's kernel as a world: its nfnetlink queues, in namespaces of the world's own.
 //!
 //! With a setup of numbered queues, a case uses the queues directly, by sockets of netlink protocol
-//! 12. With a setup of `ip_queue`, a case speaks `ip_queue`'s protocol to this project's transport
-//!    `NfQueue`, which translates it into nfnetlink messages.
+//! number 12. With a setup of `ip_queue`, a case speaks `ip_queue`'s protocol to this project's
+//! transport `NfQueue`, which translates it into nfnetlink messages.
 
 use super::process::{Process, Served};
 use crate::laboratory::{Laboratory, Place, Queues};
@@ -131,8 +131,9 @@ impl Served for NfQueueHost {
     }
 }
 
-/// Returns `true` if this process may read [`PROC`], which belongs to the initial user namespace's
-/// root. Before the kernel's module is loaded nobody has the file, and root will have it.
+/// Returns whether this process can open [`PROC`], which only root of the initial user namespace
+/// may. If there is no such file yet, since the kernel's module is not loaded, returns whether this
+/// process runs as root.
 fn proc_can_be_read() -> bool {
     match fs::File::open(PROC) {
         Ok(_) => true,
