@@ -75,14 +75,14 @@ impl Default for Setup {
     }
 }
 
-/// A kernel's version and architecture, and the layout of its frames.
+/// A kernel's version and architecture, and the layout of its netlink messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// The kernel's version, such as `3.4.10`.
     pub kernel: String,
-    /// The architecture, as `uname -m` names it, such as `x86_64`.
+    /// The architecture, such as `x86_64`.
     pub arch: String,
-    /// The word size and byte order of the kernel's frames.
+    /// The word size and byte order of the kernel's netlink messages.
     pub abi: Abi,
 }
 
