@@ -1,5 +1,6 @@
-//! Tests of the laboratory on the kernel that they run on, and the suite on that kernel. Each has a
-//! process of its own, since a laboratory takes over the whole process.
+//! Tests of the laboratory, which is a network namespace with devices and rules, on the kernel that
+//! they run on. Each has a process of its own, since that process enters the namespace. One more
+//! test runs the suite on that kernel.
 //!
 //! Where the system allows no laboratory the tests are skipped, with the reason.
 //! `IPQ_REQUIRE_REAL=1` makes that a failure.

@@ -23,8 +23,8 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("there is room")
 }
 
-/// Runs a command, and writes its report to the file `name` in `folder`. Returns the file's path
-/// and the exit status.
+/// Runs the suite's program with `arguments`, and writes its standard output to the file `name` in
+/// `folder`. Returns the file's path and the exit status; `None` if a signal ended it.
 fn kept(folder: &Path, name: &str, arguments: &[&str]) -> (PathBuf, Option<i32>) {
     let output = suite(arguments);
     let path = folder.join(name);
@@ -32,7 +32,8 @@ fn kept(folder: &Path, name: &str, arguments: &[&str]) -> (PathBuf, Option<i32>)
     (path, output.status.code())
 }
 
-/// Runs each part of a command, writes the reports to files in `folder`, and returns their paths.
+/// Runs the suite's program with `arguments` for each of the three parts of the cases, writes the
+/// reports to files in `folder`, and returns their paths in the order of the parts.
 fn parts(folder: &Path, arguments: &[&str]) -> Vec<PathBuf> {
     let parts = PARTS.iter().map(|part| {
         let arguments = [arguments, &["--partition", part]].concat();
@@ -46,7 +47,7 @@ fn merge(reports: &[PathBuf]) -> Output {
     suite(&[&["merge"], &reports[..]].concat())
 }
 
-/// Returns the lines of a report without the dates of runs.
+/// Returns the lines of a JSON report, parsed and without the date of the run.
 fn lines(report: &str) -> Vec<Value> {
     let lines = report.lines().map(|line| {
         let mut line: Value = serde_json::from_str(line).expect("it is JSON");

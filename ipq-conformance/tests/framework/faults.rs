@@ -1,5 +1,6 @@
-//! The suite itself, tried on emulators that break one rule each: a case that cites the rule has to
-//! fail.
+//! Tests of the suite itself. Each seeded fault makes the emulator break one rule or a few. The
+//! cases that cite these rules are run on it, and those that fail are listed in
+//! `found-faults.json`.
 
 use ipq_conformance::suite::requirements::{Coverage, FoundFault};
 use ipq_conformance::suite::runner::Runner;
@@ -10,11 +11,12 @@ use pretty_assertions::assert_eq;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// The environment variable that, if set, has the table of found faults written anew. It is set
-/// after cases or faults have changed.
+/// An environment variable. If it is set, `found-faults.json` is written anew instead of compared.
+/// That is needed after cases or faults have changed.
 const UPDATE: &str = "UPDATE_FOUND_FAULTS";
 
-/// Returns every seeded fault, with the cases that cite what it breaks and that fail.
+/// Returns an entry for every seeded fault. It lists the cases that cite a rule which the fault
+/// breaks and that fail on an emulator with the fault; none if no case finds it.
 fn find_faults() -> Vec<FoundFault> {
     let cases = cases::all();
     let found = Fault::ALL.iter().map(|fault| {
@@ -65,8 +67,8 @@ fn the_table_of_found_faults_is_up_to_date() {
     );
 }
 
-/// A case that cites a requirement, although no seeded fault of it makes the case fail, and the
-/// reason.
+/// An entry of `unearned-citations.json`: a case and a requirement that it cites, although no
+/// seeded fault that breaks the requirement makes the case fail. `reason` says why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unearned {
@@ -76,7 +78,8 @@ struct Unearned {
 }
 
 /// Checks that each case fails for at least one seeded fault of each requirement that it cites, or
-/// that there is a reason why not.
+/// that `unearned-citations.json` or `unchecked.json` gives a reason why not. Cases `nfq-…` are
+/// left out, and of cases `older/…` only the requirements `ERA-…` are looked at.
 #[test]
 fn every_citation_is_earned_or_excused() {
     let earned = Coverage::faults().expect("the table is right");

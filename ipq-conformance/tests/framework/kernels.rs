@@ -1,5 +1,6 @@
-//! The suite on each kernel that the emulator can be: the cases that hold for some kernels only,
-//! and the page that says which case checks which difference.
+//! Runs the suite on the emulator as each kernel that it has a profile of. Checks the cases that
+//! hold for some kernels only, and keeps the page `docs/kernels.md`, which says which case checks
+//! which difference between kernels.
 
 use ipq_conformance::suite::kernels::excluded;
 use ipq_conformance::suite::requirements::{Coverage, Requirement};
@@ -13,8 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-/// The environment variable that, if set, has the page written anew. It is set after cases or
-/// faults have changed.
+/// An environment variable. If it is set, the page `docs/kernels.md` is written anew instead of
+/// compared. That is needed after cases or faults have changed.
 const UPDATE: &str = "UPDATE_KERNELS_PAGE";
 
 /// The beginning of the page, before the differences.
@@ -30,7 +31,8 @@ found them. A test of the suite writes this page and keeps it up to date.
 struct Results {
     /// The names of the profiles on which a case passed, by the case's id.
     passed: BTreeMap<&'static str, Vec<&'static str>>,
-    /// A line for each case that ended badly: the profile, the case and the reason.
+    /// A line for each run of a case that failed, broke, or passed unexpectedly: the profile, the
+    /// case and the reason.
     bad: Vec<String>,
 }
 
@@ -60,8 +62,8 @@ fn kernels() -> impl DoubleEndedIterator<Item = &'static Profile> {
     Profile::ALL.iter().rev().filter(|profile| profile.has_ip_queue())
 }
 
-/// Returns whether a case passes on a kernel, also if the table says that it is not for that
-/// kernel.
+/// Runs a case on the emulator with this profile, even if the suite's table says that the case is
+/// not for that kernel. Returns whether it passes.
 fn passes(case: &Case, profile: &Profile) -> bool {
     let world = SimFactory::of(*profile).create().expect("an emulator");
     let subject = Subject::begin(world, &(case.setup)(), 0, None);
@@ -73,7 +75,8 @@ fn every_case_holds_on_each_kernel_that_it_is_for() {
     assert_eq!(RESULTS.bad, [""; 0]);
 }
 
-/// Checks that each case for older kernels fails on the kernels that it is not for.
+/// Checks that each case `older/…` is not for some of the kernels with an `ip_queue`, and fails on
+/// all of these.
 #[test]
 fn what_only_older_kernels_do_is_found_missing_in_the_others() {
     let mut unsharp = Vec::new();
@@ -90,8 +93,9 @@ fn what_only_older_kernels_do_is_found_missing_in_the_others() {
     assert_eq!(unsharp, []);
 }
 
-/// Checks that each difference has cases for older and for newer kernels, which ran, and that
-/// faults of both sides are found.
+/// Checks four things for each requirement `ERA-…`, which is about a difference between kernels.
+/// Cases `older/…` and other cases cite it. Each of them passed on some kernel. Cases of both kinds
+/// find one of its seeded faults. Each of its faults is found by some case.
 #[test]
 fn every_difference_is_checked_on_each_side() {
     let coverage = Coverage::of(&cases::all()).expect("the tables are right");
@@ -156,8 +160,8 @@ fn page() -> String {
     page
 }
 
-/// Returns the versions of the kernels with these profiles, each with its architecture unless that
-/// is i386.
+/// Returns the versions in these profiles' names, separated by commas, each with its architecture
+/// unless that is i386: "2.6.18, 3.4.10 `x86_64`".
 fn on_kernels(names: &[&str]) -> String {
     let kernel = |name: &&str| {
         let (kernel, architecture) = name.trim_start_matches("linux-").split_once('-').unwrap_or((name, ""));

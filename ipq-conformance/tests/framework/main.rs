@@ -1,4 +1,5 @@
-//! The suite's framework, tried on worlds whose answers are known.
+//! Tests of the suite's framework: the runner, the reports, the recordings, the seeded faults, and
+//! the emulator as a world, which is what cases run against.
 
 mod captures;
 mod command_line;

@@ -1,6 +1,6 @@
-//! The matrix in its three forms. One matrix has a run with each outcome once beside results of an
-//! older suite. Another has results whose every text tries to be markup or a command to the
-//! terminal.
+//! Tests of the matrix of results in its three forms: text for a terminal, Markdown, and an HTML
+//! page. One matrix has a run in which each outcome occurs once, beside results of an older suite.
+//! Another has results whose texts contain markup and escape sequences for the terminal.
 
 use crate::reports::reported;
 use crate::sample_cases;
@@ -9,8 +9,8 @@ use ipq_conformance::report::matrix::{Collector, Matrix, Replays, Results};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// Results from another machine: those of an older suite, without quirks, and with a case that no
-/// longer exists.
+/// Saved results of an older version of the suite, in JSON Lines. No case has the level *quirk*,
+/// and the last case no longer exists.
 const OLDER: &str = r#"{"id":"wire/holds","title":"What holds","topic":"wire","level":"must","requirements":["WIRE-1"],"outcome":"passed","reason":null}
 {"id":"verdicts/wrong-reply","title":"A reply that is not as expected","topic":"verdicts","level":"kernel","requirements":["VER-2"],"outcome":"passed","reason":null}
 {"id":"verdicts/gone","title":"What was tried once","topic":"verdicts","level":"must","requirements":["VER-9"],"outcome":"skipped","reason":"needs a bridge"}
@@ -47,8 +47,8 @@ fn markdown(matrix: &Matrix) -> String {
     String::from_utf8(output).expect("it is text")
 }
 
-/// Returns the page with a line for each tag, and without its style and its script, which are files
-/// of their own.
+/// Returns the matrix as an HTML page, for comparison. The contents of the style and the script are
+/// replaced by `…`, and tags that adjoin are put on lines of their own.
 fn page(matrix: &Matrix) -> String {
     let mut page = matrix.to_html();
     for tag in ["style", "script"] {
@@ -145,14 +145,15 @@ fn results_with(hostile: &str) -> Matrix {
     Matrix::new(results, &[])
 }
 
-/// Returns the angle brackets and quotation marks of a page, in order, which show its tags.
+/// Returns the characters `<`, `>` and `"` of a page, in order, and nothing else.
 fn structure(page: &str) -> String {
     page.chars()
         .filter(|letter| matches!(letter, '<' | '>' | '"'))
         .collect()
 }
 
-/// Returns the structure of Markdown: the number of cell borders in each line.
+/// Returns the number of cell borders in each line of a Markdown text: of `|` without a backslash
+/// before it.
 fn markdown_structure(text: &str) -> Vec<usize> {
     let cells = |line: &str| line.replace("\\\\", "").replace("\\|", "").matches('|').count();
     text.lines().map(cells).collect()

@@ -1,6 +1,6 @@
-//! The page of results in a real browser. It filters, and keeps the filter in its address. It leads
-//! to what a link names, opens transcripts, fits a phone, and follows the reader's colours. All but
-//! filtering works without the script.
+//! Tests of the page of results in a real browser: filtering by what is typed or by the address,
+//! links to a case, transcripts that open, a small screen, the two colour schemes, and reading
+//! without the script. They are skipped if no browser is installed.
 
 mod browser;
 
@@ -17,12 +17,14 @@ struct Reader {
     _folder: TempDir,
 }
 
-/// The script that returns the ids of the cases in sight.
+/// A JavaScript expression for the ids of the rows of cases that no filter hides, also of rows
+/// outside the window.
 const SHOWN: &str =
     "Array.from(document.querySelectorAll('.cases tr[id]')).filter((row) => row.offsetHeight > 0).map((row) => row.id)";
 
 impl Reader {
-    /// Opens a browser; `None` if none is installed.
+    /// Starts a browser, and writes the page to a file without opening it. `None` if no browser is
+    /// installed.
     fn new() -> Option<Self> {
         let Some(browser) = Browser::start() else {
             eprintln!("skipped: there is no chromium, chromium-browser or google-chrome to open the page in");
@@ -48,7 +50,8 @@ impl Reader {
         self.browser.until(SHOWN, &json!(cases));
     }
 
-    /// Returns whether the whole element with this id is in sight.
+    /// Returns whether the element with this id has a height, and is wholly between the upper and
+    /// the lower end of the window.
     fn sees(&mut self, id: &str) -> Value {
         let id = json!(id);
         self.browser.value(&format!(

@@ -1,5 +1,5 @@
-//! The format of recordings: every recording can be read and is written back unchanged. Anything
-//! wrong is refused with its place.
+//! Tests of the format of recordings: every recording can be read and is written back as equal
+//! JSON. A file, line or step that is wrong is refused, and the error names it.
 
 use crate::support;
 use ipq_conformance::recording::{Embedded, Reader, Recording};
@@ -36,7 +36,8 @@ fn every_file_of_recordings_is_embedded() {
     assert_eq!(embedded, names);
 }
 
-/// Returns the line of a scenario with the steps `steps`.
+/// Returns the line of a recording, in JSON. `steps` are its steps in JSON, separated by commas;
+/// the rest is always the same.
 fn scenario(steps: &str) -> String {
     format!(
         r#"{{"name":"n","kernel":"3.4.10","arch":"mips","word_bytes":4,"byte_order":"big","rules":[],"steps":[{steps}]}}"#
@@ -210,8 +211,8 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 proptest! {
-    /// Checks that a recording with one byte changed is read or refused, and that what is read can
-    /// be written and read again.
+    /// Replaces a byte of a recording's line by another. Checks that reading it succeeds or is
+    /// refused, and that a recording that is read can be written and is read again as the same.
     #[test]
     fn any_damage_is_read_or_refused(index in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8) {
         let text = std::fs::read_to_string(&support::recording_files()[0]).expect("a recording can be read");

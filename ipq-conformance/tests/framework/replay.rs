@@ -1,5 +1,5 @@
-//! Replaying: answers that are equal by the rules of comparison are found equal, and others are
-//! found at their step.
+//! Tests of replaying a recording. An answer that differs from the recorded one only where the
+//! rules of comparison allow that is no difference. Any other is reported with its step.
 
 use crate::support::{self, Playback};
 use bytes::Bytes;
@@ -14,7 +14,8 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use std::sync::OnceLock;
 
-/// The number of frames in all recordings.
+/// The number of frames that a replay of all recordings compares: datagrams that a socket
+/// received, and frames that left by a device.
 const FRAMES: usize = 4927;
 
 /// Returns all recordings of real kernels.
@@ -28,7 +29,7 @@ fn recordings() -> &'static [Recording] {
     })
 }
 
-/// Returns the recording of Linux 3.4.10 with this name.
+/// Returns a copy of the first recording with this name that was made on Linux 3.4.10.
 fn named(name: &str) -> Recording {
     let is_newest = |recording: &&Recording| recording.setup.machine.as_ref().is_some_and(|it| it.kernel == "3.4.10");
     let mut recordings = recordings().iter().filter(is_newest);
@@ -36,7 +37,8 @@ fn named(name: &str) -> Recording {
     found.expect("there is such a recording").clone()
 }
 
-/// Replays `altered` in a world that answers as `real` has recorded.
+/// Does the steps of `altered` with something that gives the answers of `real`, and compares these
+/// with the answers in `altered`.
 fn replay_altered(real: &Recording, altered: &Recording) -> Result<Replayed, ReplayError> {
     replay(altered, &mut Playback::of(real))
 }
@@ -75,8 +77,9 @@ fn the_emulator_reproduces_every_recording() {
     assert!((FRAMES - 10..FRAMES).contains(&frames), "{frames}");
 }
 
-/// Returns a recording of a kernel that numbers the packets of each queue from 1. One packet of
-/// each family is read, and accepted by its number.
+/// Returns a recording as if the kernel numbered the packets of each family from 1, so that two
+/// packets have the id 1. One packet of each family is read. Then each is accepted by its id, and
+/// the frame that leaves is taken.
 fn numbered() -> Recording {
     const PORT_ID: PortId = PortId(4242);
     let mut setup = Setup::default();
@@ -149,7 +152,9 @@ fn a_packet_is_not_mistaken_for_that_of_the_other_family_with_its_id() {
     assert_eq!(left(&recorded), 2);
 }
 
-/// Returns whether and why the byte at `at` of a recorded frame may differ.
+/// Returns whether the byte at offset `at` of a received datagram may differ in a replay, and why.
+/// It may in packet messages of the kernel (`sender` 0) alone: in the id, in the time, and behind
+/// the payload.
 fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exempt {
     let abi = recording.setup.machine.as_ref().expect("a machine").abi;
     let kind = Header::parse(frame, abi).map(|header| header.message_type);
@@ -181,14 +186,16 @@ fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exe
 enum Exempt {
     No,
     Yes,
-    /// The byte is part of a packet id, which later verdicts may name.
+    /// The byte is part of a packet id. Whether a change is noticed depends on later verdicts.
     Id,
-    /// The byte is part of a timestamp, which this byte alone may make zero or not zero.
+    /// The byte is part of a timestamp with at most one byte that is not zero. A change counts only
+    /// if it makes the time zero, or no longer zero.
     Time,
 }
 
-/// Changes one byte or number of an answer. Also returns the offset if that is a byte of a frame.
-/// `None` if the answer has nothing to change.
+/// Returns an answer that differs from `seen` in one byte of its frame, in one number, in its text
+/// or in its kind. The second value is the offset of the changed byte of a frame, and `None` after
+/// any other change. The whole is `None` if the answer has nothing to change.
 fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Observation, Option<usize>)> {
     let mut altered = seen.clone();
     let delta = i64::from(bits);
@@ -239,8 +246,9 @@ fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Obser
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// Checks one changed byte or number of a recorded answer: it is a difference at its step if
-    /// the rules cover it, and none if they leave it open.
+    /// Changes one recorded answer. Checks that the replay reports a difference at that step, or
+    /// none if the rules of comparison allow any value there. Nothing is checked where that
+    /// depends on the value.
     #[test]
     fn one_changed_answer_is_found_exactly_if_it_counts(
         recording in prop::sample::select(recordings()),

@@ -13,8 +13,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Runs the sample cases. Returns the results without what differs from run to run and from place
-/// to place.
+/// Runs the sample cases on the emulator. Returns the results, with a fixed date and fixed times,
+/// and with the places of panics shortened, so that they are the same in every run and every build.
 fn run() -> (Head, Vec<CaseReport>, Summary) {
     let factory = Arc::new(SimFactory::default());
     let world = factory.create().expect("the emulator is there");
@@ -44,8 +44,8 @@ fn run() -> (Head, Vec<CaseReport>, Summary) {
     (head, reports, summary)
 }
 
-/// Returns `reason` without the folder of the build and the line number that are in the place of a
-/// panic.
+/// Returns `reason` with the place of a panic shortened to `sample_cases.rs:`, without the folder
+/// before it and the line number behind it.
 fn without_place(reason: &str) -> String {
     let words = reason.split(' ');
     let words = words.map(|word| {
@@ -58,7 +58,7 @@ fn without_place(reason: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Reports the sample run to `reporter`.
+/// Runs the sample cases, and hands the results to `reporter`. Returns its first error.
 pub(crate) fn reported(reporter: &mut dyn Reporter) -> io::Result<()> {
     let (head, reports, summary) = run();
     reporter.begin(&head)?;

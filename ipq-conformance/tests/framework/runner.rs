@@ -1,4 +1,5 @@
-//! The runner: nothing that a case or a world does affects another case.
+//! Tests of the runner: a case, or the world that it runs in, may panic, hang or fail, and the case
+//! gets the right outcome. A world is what a case runs against, such as the emulator.
 
 use ipq_conformance::suite::runner::{CaseReport, Runner};
 use ipq_conformance::suite::{Case, KnownDifferences, Outcome, Packet};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// A world that does one thing wrong, which its name says.
+/// A factory of worlds that do one thing wrong, which the variant's name says.
 #[derive(Clone, Copy)]
 enum Wrong {
     Panics,
@@ -183,7 +184,7 @@ fn a_case_is_skipped_with_the_name_of_what_is_lacking() {
     );
 }
 
-/// A world that can't be created here, like one that needs a privilege.
+/// A factory that can't create its world, as if a privilege were missing.
 struct Elsewhere;
 
 impl WorldFactory for Elsewhere {
@@ -209,7 +210,7 @@ fn where_no_world_can_be_made_every_case_is_skipped_and_nothing_ran() {
     assert!(summary.nothing_ran() && summary.is_good());
 }
 
-/// The number of this factory's worlds that exist at once. A second one fails the test.
+/// The number of an [`AloneFactory`]'s worlds that exist now. Creating one panics if there is one.
 struct Alone(AtomicUsize);
 
 struct AloneWorld(Arc<Alone>);

@@ -4,7 +4,8 @@ use ipq_conformance::suite::{Case, CaseResult, Packet, Request, Subject};
 use ipq_conformance::world::Capability;
 use ipq_core::{Errno, Family, PacketId, Verdict};
 
-/// Returns one case for each outcome, if [`KNOWN`] is the list of known differences.
+/// Returns six cases. Each has another outcome on the emulator if [`KNOWN`] is the list of known
+/// differences.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::must("wire/holds", "What holds", &["WIRE-1"], |_| Ok(())),
@@ -34,8 +35,8 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A list of known differences of the emulator. One entry is out of date, and one is for another
-/// world.
+/// A list of known differences, in JSON. The first entry is for two of the cases, the second for a
+/// case that does not exist, and the third is not for the emulator.
 pub(crate) const KNOWN: &str = r#"[
     { "world": "sim", "cases": ["verdicts/known", "*/known-*"], "reason": "It was decided otherwise." },
     { "world": "sim", "cases": ["verdicts/gone"], "reason": "It was so once." },

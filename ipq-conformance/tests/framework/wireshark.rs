@@ -1,6 +1,7 @@
-//! The dissector for Wireshark, run in tshark. For every vector of every layout it shows the fields
-//! that the vector has. It shows the messages in a transcript's capture, which Wireshark alone
-//! shows as data.
+//! Tests of the dissector for Wireshark, run in tshark, and skipped if that is missing. For the
+//! PACKET, MODE and VERDICT messages among the test vectors, the dissector has to show the fields
+//! that the vector lists. In a transcript's capture it has to name the messages that Wireshark
+//! without it shows as data.
 
 use crate::reports;
 use ipq_conformance::vectors;
@@ -33,8 +34,8 @@ const FIELDS: [(&str, &str); 14] = [
     ("data_len", "data_len"),
 ];
 
-/// Runs tshark on a capture, and returns the values of `fields` for each frame; `None` if tshark or
-/// its Lua is missing.
+/// Runs tshark on a capture. Returns a row for each frame, with the text of each of `fields`, empty
+/// if the frame has no such field. `None` if there is no tshark with Lua.
 fn tshark(capture: &Path, with_dissector: bool, fields: &[String]) -> Option<Vec<Vec<String>>> {
     let version = Command::new("tshark").arg("--version").output().ok();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -71,8 +72,7 @@ fn file(capture: &[u8]) -> NamedTempFile {
     file
 }
 
-/// Returns the number that a text of tshark or of the vectors stands for; `None` if it is no
-/// number.
+/// Reads a decimal number, or a hexadecimal one after `0x`; `None` if the text is neither.
 fn number(text: &str) -> Option<i128> {
     match text.strip_prefix("0x") {
         Some(digits) => i128::from_str_radix(digits, 16).ok(),

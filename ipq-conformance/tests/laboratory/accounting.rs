@@ -1,6 +1,6 @@
-//! Many packets, and where each of them went. A packet left the host with the bytes that its
-//! verdict asked for, was dropped by its verdict, or was lost for want of room. The kernel's counts
-//! have to be those of this program.
+//! A test that sends many packets through a queue and accounts for each. It left the host with the
+//! bytes that its verdict asked for, was dropped by its verdict, or was lost because the queue or
+//! the socket's receive buffer was full. The kernel's counts have to be those of this program.
 
 use super::QUEUES;
 use bytes::Bytes;
@@ -16,11 +16,11 @@ use std::fs;
 use std::io;
 use std::time::Instant;
 
-/// The environment variable with the number of packets, for a longer run.
+/// The environment variable with the number of packets; [`FEW_PACKETS`] if it is not set.
 const PACKETS: &str = "IPQ_PACKETS";
 const FEW_PACKETS: u64 = 20_000;
-/// The number of verdicts after which the frames that left are taken, since the wire's end has a
-/// limited buffer, too.
+/// The number of accepted packets after which the frames that left by `tap1` are taken. More might
+/// not fit into the buffer from which they are taken.
 const VERDICTS_AT_A_TIME: usize = 64;
 const FRAME_BYTES: usize = 1 << 16;
 const ETHERNET_HEADER_BYTES: usize = 14;
@@ -73,11 +73,12 @@ pub(super) fn accounts_for_every_packet(laboratory: &mut Laboratory) -> Result<(
     Ok(())
 }
 
-/// A number of packets of one family, and the queue that they go through.
+/// A part of the test: the number of its packets, which are of one family, and the limits of the
+/// queue that they go through.
 struct Part {
     family: Family,
     packets: u64,
-    /// The number of packets that arrive before the first is read.
+    /// The greatest number of packets that arrive before the program reads again.
     burst: u32,
     max_length: Option<u32>,
     receive_buffer: Option<usize>,
@@ -109,7 +110,7 @@ impl std::iter::Sum for Tally {
 }
 
 impl Part {
-    /// Returns a part whose packets arrive so few at a time that there is room for all of them.
+    /// Returns a part whose packets arrive 64 at a time, so few that there is room for all of them.
     const fn in_step(family: Family, packets: u64) -> Self {
         Self {
             family,
@@ -161,7 +162,8 @@ impl Part {
         Ok(tally)
     }
 
-    /// Checks that every packet has one fate, and that the kernel's counters say the same.
+    /// Checks that the counts in `tally` add up to the packets that arrived, and that the kernel
+    /// counts the same at the queue and at the devices. `before` are the devices' earlier counters.
     fn check(&self, tally: Tally, handle: &Handle<NfQueue>, before: Counters) {
         let lost = tally.queue_dropped + tally.user_dropped;
         assert_eq!(tally.entered, tally.delivered + tally.dropped + lost, "{tally:?}");
@@ -193,23 +195,24 @@ impl Part {
     }
 }
 
-/// A program that gives verdicts at random, and watches both devices.
+/// A program that makes packets arrive, gives them random verdicts, and checks what leaves.
 struct Filter<'l> {
     handle: Handle<NfQueue>,
     laboratory: &'l mut Laboratory,
     family: Family,
     random: fastrand::Rng,
-    /// The id of the last packet that was read. The kernel gives an id to every packet that finds
-    /// room in the queue, in order.
+    /// The id of the last packet that was read; 0 before the first. The kernel numbers the packets
+    /// from 1. One that finds no room in the queue gets no number, and one that finds no room in
+    /// the receive buffer gets one.
     last_id: u64,
-    /// The frames that have to leave, in order.
+    /// The frames that still have to leave by `tap1`, in order.
     expected: VecDeque<Bytes>,
     tally: Tally,
 }
 
 impl Filter<'_> {
-    /// Makes `count` equal packets arrive, and then reads all that there are and gives their
-    /// verdicts.
+    /// Makes `count` equal packets arrive. Then reads packets until none is left, gives each a
+    /// verdict, and checks what leaves.
     fn let_arrive(&mut self, count: u64) -> Result<(), LaboratoryError> {
         let number = self.tally.entered as u16;
         let payload = vec![number as u8; self.random.usize(..200)];
@@ -239,7 +242,8 @@ impl Filter<'_> {
     }
 
     /// Gives a packet a random verdict: ACCEPT, DROP, or a replacement with ACCEPT or STOP. Counts
-    /// the packets that were lost before it.
+    /// the ids between the last packet's and this one's as packets that found no room in the
+    /// receive buffer.
     fn judge(&mut self, id: PacketId, unchanged: &Bytes) {
         self.tally.user_dropped += id.0 - self.last_id - 1;
         self.last_id = id.0;
@@ -282,7 +286,8 @@ impl Filter<'_> {
         self.expected.push_back(expected);
     }
 
-    /// Checks that all frames that had to leave have left, in order, and no others.
+    /// Takes the frames that left by `tap1`, and counts them. Panics unless they are those of
+    /// `expected`, all of them and in order.
     fn watch(&mut self) -> Result<(), LaboratoryError> {
         self.laboratory.settle()?;
         while let Some(frame) = self.laboratory.sniff(TAP1.name)? {

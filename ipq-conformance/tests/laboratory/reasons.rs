@@ -1,5 +1,6 @@
-//! The cases that do not pass on today's kernel. There are few reasons for that. No case of level
-//! *must* fails, and one is skipped only for what the kernel can't show.
+//! Runs the suite on the kernel that this test runs on. No case may fail. Those that are skipped or
+//! known to differ have few reasons together, and one of level *must* may be skipped only for a
+//! capability in `LACKING`.
 
 use ipq_conformance::suite::runner::Runner;
 use ipq_conformance::suite::{KnownDifferences, Level, Outcome, cases};
@@ -9,8 +10,8 @@ use libtest_mimic::{Completion, Failed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The most reasons that all cases which do not pass may have together, beside those for other
-/// kernels.
+/// The greatest number of different reasons for which cases may not pass. Cases that are for other
+/// kernels are left out.
 const MOST_REASONS: usize = 14;
 /// The number of cases that must pass.
 const FEWEST_PASSED: usize = 100;

@@ -18,7 +18,8 @@ use std::cell::RefCell;
 /// The number of sequences that are tried without `IPQ_SEQUENCES`.
 const SEQUENCES: u32 = 300;
 
-/// Compares the emulator with `kernel` on generated sequences, as many as `IPQ_SEQUENCES` says.
+/// Compares an emulator of Linux 6.18 with `kernel` on generated sequences, as many as
+/// `IPQ_SEQUENCES` says, and panics at the first difference. `IPQ_SEED` is the seed, else 1.
 pub(super) fn do_the_same(kernel: &mut Kernel) {
     let setting = |name: &str| {
         std::env::var(name)
@@ -240,15 +241,16 @@ fn packets_of(family: Family) -> Vec<Packet> {
         .collect()
 }
 
-/// Returns the first `length` bytes of a packet.
+/// Returns the first `length` bytes of an IP packet with UDP, or all if it has fewer.
 fn shortened(family: Family, length: usize) -> Vec<u8> {
     let mut bytes = Packet::udp(family).ip().to_vec();
     bytes.truncate(length);
     bytes
 }
 
-/// Generates an attribute of any type and length, with or without the two flags in its type.
-/// Sometimes its header states a wrong length, or it is only a few bytes.
+/// Generates an attribute with a type below `kinds` and up to 13 bytes of content, with or without
+/// the flags 0x8000 and 0x4000 in its type. Sometimes it is a header alone that states any length
+/// up to 11, or up to 3 bytes.
 fn odd_attribute(kinds: u16) -> impl Strategy<Value = Vec<u8>> {
     let bits = prop::sample::select(vec![0, 0x8000, 0x4000, 0xc000]);
     let sound = (0..kinds, bits, vec(any::<u8>(), 0..14));

@@ -22,7 +22,7 @@ const EXT_ACK: i32 = 11;
 pub(super) struct Kernel {
     laboratory: Laboratory,
     sockets: [Option<OwnedFd>; SOCKETS],
-    /// The error number of the last send; `None` if it succeeded.
+    /// The error number of the last send, until [`Side::look`] takes it; `None` if it succeeded.
     refused: Option<i32>,
     net_admin: bool,
     buffer: Vec<u8>,

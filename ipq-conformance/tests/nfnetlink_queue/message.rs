@@ -11,8 +11,9 @@ pub(super) const BATCH_END: u16 = 0x11;
 pub(super) const REQUEST: u16 = 1;
 pub(super) const ACK: u16 = 4;
 
-/// Returns a message with these attributes, padded to a multiple of 4. Its header states `length`,
-/// or else the true length.
+/// Returns a netlink message of type `kind` to a queue, padded with zeros to a multiple of 4.
+/// `attributes` are its encoded attributes. Its header states `length`, or else the true length
+/// without the padding.
 pub(super) fn message(kind: u16, flags: u16, queue: u16, attributes: &[u8], length: Option<u32>) -> Vec<u8> {
     let mut message = vec![0; 16];
     message.extend([0, 0]);
@@ -58,7 +59,7 @@ pub(super) fn verdict(verdict: u32, id: u32) -> Vec<u8> {
     attribute(2, &[verdict.to_be_bytes(), id.to_be_bytes()].concat())
 }
 
-/// Returns the packets that arrive in the sequences.
+/// Returns the packets that the steps of a sequence choose from.
 pub(super) fn packets() -> Vec<Packet> {
     vec![
         Packet::udp4(),

@@ -14,7 +14,9 @@ pub(super) const UNREAD: u32 = 200;
 /// A step that is done on both sides.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// Opens a socket, in place of the one with that number.
+    /// Closes the socket with the number `socket`, if it is open, and opens one in its place.
+    /// `caps_answers` and `extends_answers` are its options `NETLINK_CAP_ACK` and
+    /// `NETLINK_EXT_ACK`.
     Open {
         socket: usize,
         caps_answers: bool,
@@ -76,20 +78,21 @@ impl fmt::Debug for Datagram {
 /// The observations after a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// The error number of the step's send; `None` if it succeeded.
+    /// The error number of the step's send; `None` if it succeeded or the step sent nothing.
     pub(super) refused: Option<i32>,
-    /// The datagrams that each socket received.
+    /// For each socket, the datagrams and errors that were read from it; none if the sockets were
+    /// not read.
     pub(super) received: [Vec<Datagram>; SOCKETS],
     /// The frames that left by the second device.
     pub(super) left: Vec<Datagram>,
-    /// The lines of the /proc text; `None` if this user may not read it.
+    /// The lines of `/proc/net/netfilter/nfnetlink_queue`; `None` if it can't be read.
     pub(super) proc_text: Option<Vec<String>>,
 }
 
 /// A kernel with numbered queues, and a program's sockets on it.
 pub(super) trait Side {
-    /// Does a step. A socket that is opened is bound to `port_id`, if one is given. Returns the
-    /// port id of the socket that was opened.
+    /// Does a step. The kernel's side lets the kernel choose the port id of a socket that is
+    /// opened, and returns it. The emulator's side gives its socket the port id `port_id`.
     fn perform(&mut self, step: &Step, port_id: Option<PortId>) -> Option<PortId>;
 
     /// Takes all observations. Reads the sockets only if `sockets` is set.
@@ -114,8 +117,9 @@ impl Tally {
     }
 }
 
-/// Does the steps on both sides, and compares what is seen after each. Returns the first difference
-/// as an error.
+/// Opens all sockets on both sides, does the steps, and compares what is seen after each. Returns
+/// the first difference as an error, after the kernel's side has done the other steps, too. Adds
+/// what was compared to `tally`.
 pub(super) fn compare(
     kernel: &mut impl Side,
     emulator: &mut impl Side,

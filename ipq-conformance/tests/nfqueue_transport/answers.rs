@@ -127,8 +127,8 @@ fn every_refusal_quotes_the_message(_: &mut Host) {
     }
 }
 
-/// Checks the quotation of verdicts in the form that the handle sends. The transport does not carry
-/// such a verdict along, but makes it again.
+/// Checks that the answer to a refused verdict quotes it byte for byte as it was sent. The
+/// transport keeps no copy of a verdict in the form that the handle uses, but builds it anew.
 fn a_refused_verdict_is_quoted_as_the_handle_sent_it(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     program.handle.set_mode(CopyMode::Packet, 0).expect("attached");
@@ -194,7 +194,7 @@ fn packets_between_request_and_answer_are_not_lost(host: &mut Host) {
     program.nothing();
 }
 
-/// Returns an envelope with a sequence number, these flags and the program's port id.
+/// Returns an envelope with the sequence number 0x12345678, these flags and the program's port id.
 fn numbered(program: &Program, flags: u16) -> Envelope {
     Envelope {
         sequence: 0x1234_5678,

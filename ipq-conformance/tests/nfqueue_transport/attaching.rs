@@ -81,8 +81,8 @@ fn a_queue_has_one_listener(host: &mut Host) {
     assert_eq!(arrived(&receiver), b"for the second", "ATT-4");
 }
 
-/// Checks that a datagram from another program is not received, and so can't take the room of
-/// packets (SOCK-6).
+/// Checks that a datagram which another program sends to the socket is refused, and so can't take
+/// the room of packets (SOCK-6).
 fn nobody_but_the_kernel_can_send_to_the_socket(host: &mut Host) {
     let program = Program::reading_output(host, Family::Ipv4);
     let nfnetlink = NonZeroU32::new(12).map(Protocol::from_raw);

@@ -100,7 +100,7 @@ fn many_packets_and_verdicts_in_few_calls(host: &mut Host) {
 }
 
 /// Checks that 100 packets are read in one call, with buffers of `room` bytes, and that their
-/// verdicts are sent in one call. Packets of the other family arrive between them.
+/// verdicts are sent in one call. IPv6 packets that arrive between them are left out.
 fn many_packets_and_verdicts(program: &Program, [sender, receiver, six]: [&UdpSocket; 3], room: usize) {
     let transport = program.handle.transport();
     let count = 100;
@@ -210,8 +210,8 @@ fn a_signal_interrupts_a_wait(_: &mut Host) {
     assert_eq!(read, Some(Error::Interrupted { forever: false }), "LIB-3");
 }
 
-/// Checks that a program that repeats calls which signals interrupt reads every packet once, and
-/// that every verdict goes out once.
+/// Lets signals interrupt a program's calls, which it repeats. Checks that it reads every packet
+/// once, and that every packet that it accepts arrives once.
 fn a_storm_of_signals_loses_nothing(host: &mut Host) {
     const PACKETS: u8 = 200;
     let program = Program::reading_output(host, Family::Ipv4);
@@ -262,7 +262,8 @@ fn a_storm_of_signals_loses_nothing(host: &mut Host) {
     program.nothing();
 }
 
-/// Does `action` while signals come to this thread without end.
+/// Does `action` while another thread keeps sending signals to this process, and returns its
+/// result.
 fn in_a_storm<T>(action: impl FnOnce() -> T) -> T {
     use rustix::process::{Signal, getpid, kill_process};
     let (came, done) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));

@@ -106,7 +106,7 @@ fn packets_that_came_together_have_a_renamed_devices_new_name(host: &mut Host) {
     }
 }
 
-/// Returns the name of the device that a packet came in by.
+/// Returns the name of the device that a packet came in by. Panics if the message is no packet.
 fn indev(message: Result<Message<'_>, Error>) -> InterfaceName {
     match message {
         Ok(Message::Packet(packet)) => packet.indev_name(),
@@ -152,8 +152,8 @@ fn in_mode_none_packets_are_dropped(host: &mut Host) {
     assert_eq!(&program.packet().1[28..], b"queued");
 }
 
-/// Checks buffers from one that is exactly as long as the frame to one that has room for all that
-/// the kernel may say of a packet.
+/// Checks that PACKET frames are read whole into buffers of several lengths, from exactly the
+/// frame's length to far more.
 fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it(host: &mut Host) {
     const RANGE: usize = 630;
     let program = Program::reading_output(host, Family::Ipv4);

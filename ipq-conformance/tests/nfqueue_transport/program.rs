@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) const SOON: Wait = Wait::For(Duration::from_secs(10));
 
-/// A program that listens to queue 0 by a handle.
+/// A program that has a handle on a queue: queue 0 unless its options name another.
 pub(crate) struct Program {
     pub(crate) handle: Handle<NfQueue>,
 }
@@ -27,12 +27,14 @@ impl Program {
         }
     }
 
-    /// Opens a program that gets whole packets of `family` that this host sends.
+    /// Adds a rule that queues the packets of `family` that this host sends, and opens a program
+    /// that gets them whole.
     pub(crate) fn reading_output(host: &mut Host, family: Family) -> Self {
         Self::reading(host, family, Hook::Output)
     }
 
-    /// Opens a program that gets whole packets of `family` at `hook`, and adds the rule for that.
+    /// Adds a rule that queues the packets of `family` at `hook`, and opens a program that gets
+    /// them whole.
     pub(crate) fn reading(host: &mut Host, family: Family, hook: Hook) -> Self {
         host.queue_all(family, hook);
         let program = Self::new(family);
@@ -40,7 +42,8 @@ impl Program {
         program
     }
 
-    /// Reads a packet, and fails if none comes soon. Returns its metadata and its bytes.
+    /// Reads a packet, and fails if none comes within 10 seconds. Returns its metadata and its
+    /// bytes.
     pub(crate) fn packet(&self) -> (PacketMetadata, Vec<u8>) {
         let mut buffer = vec![0; 70_000];
         match self.handle.read(&mut buffer, SOON).expect("a message") {
@@ -49,8 +52,8 @@ impl Program {
         }
     }
 
-    /// Reads an answer, and fails if there is none. Returns its error number, its header, and the
-    /// bytes that it quotes.
+    /// Reads an answer without waiting, and fails if none is there. Returns its error number, its
+    /// own header, and the bytes that it quotes.
     pub(crate) fn answer(&self) -> (Errno, Header, Vec<u8>) {
         let mut buffer = vec![0; 70_000];
         let read = self.handle.read_datagram(&mut buffer, Wait::Never).expect("an answer");
@@ -86,7 +89,8 @@ impl Program {
     }
 }
 
-/// Returns two UDP sockets of the host. The first sends to the second.
+/// Returns two UDP sockets on `address`. The first is connected to the second, on which a receive
+/// call waits 10 seconds at most.
 pub(crate) fn sockets(address: &str) -> [UdpSocket; 2] {
     let sockets = [(); 2].map(|()| UdpSocket::bind((address, 0)).expect("a socket"));
     sockets[0]
@@ -98,7 +102,7 @@ pub(crate) fn sockets(address: &str) -> [UdpSocket; 2] {
     sockets
 }
 
-/// Waits for the next datagram, and returns it.
+/// Waits for the next datagram, and returns its payload.
 pub(crate) fn arrived(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 70_000];
     let length = socket.recv(&mut buffer).expect("a datagram");

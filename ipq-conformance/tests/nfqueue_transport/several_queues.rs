@@ -21,8 +21,8 @@ tests![a_flow_keeps_its_queue_and_its_order,];
 
 const FIRST: u16 = 10;
 const LAST: u16 = 13;
-/// The number of flows. Their datagrams are few enough for the receiver's socket to hold all of
-/// them.
+/// The number of flows. With [`EACH`] datagrams in a flow, all fit into the receive buffer of the
+/// socket that they go to.
 const FLOWS: u8 = 16;
 const EACH: u8 = 10;
 

@@ -1,5 +1,6 @@
-//! A headless Chromium that is controlled through its debugging pipe: descriptors 3 and 4, which a
-//! shell connects to its standard input and output. No library is needed, and no port is opened.
+//! A headless Chromium that is controlled through its debugging pipe. Chromium reads commands from
+//! descriptor 3 and writes answers to descriptor 4. It is started by a shell that makes these of
+//! its own standard input and output. No library is needed, and no port is opened.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -62,7 +63,8 @@ impl Browser {
         Some(browser)
     }
 
-    /// Calls a method of the browser's debugging protocol, and returns its result.
+    /// Calls a method of the browser's debugging protocol, and returns its result. Panics if the
+    /// browser answers with an error.
     pub(super) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
@@ -82,7 +84,8 @@ impl Browser {
         }
     }
 
-    /// Opens a file. `rest` is the end of the address after the file's name.
+    /// Opens a file in the browser, and waits until it is loaded. `rest` is appended to its
+    /// address, such as `?find=x` or `#id`.
     pub(super) fn open(&mut self, file: &Path, rest: &str) {
         // An address that differs in the fragment alone would not load the page anew.
         self.call("Page.navigate", &json!({ "url": "about:blank" }));
@@ -100,7 +103,7 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &dark);
     }
 
-    /// Returns the value of a JavaScript expression in the page.
+    /// Returns the value of a JavaScript expression in the page. Panics if the expression throws.
     pub(super) fn value(&mut self, expression: &str) -> Value {
         let evaluate = json!({ "expression": expression, "returnByValue": true });
         let answer = self.call("Runtime.evaluate", &evaluate);
@@ -122,8 +125,8 @@ impl Browser {
         }
     }
 
-    /// Clicks on the first element that the CSS selector `selector` finds: in its middle, or 20
-    /// pixels from its left side if it is wide. Scrolls to it first.
+    /// Scrolls to the first element that the CSS selector `selector` finds, and clicks on it: in
+    /// its middle, or 20 pixels from its left side if it is wider than 40 pixels.
     pub(super) fn click(&mut self, selector: &str) {
         let element = format!("document.querySelector({})", json!(selector));
         self.value(&format!("{element}.scrollIntoView({{ block: 'center' }})"));
