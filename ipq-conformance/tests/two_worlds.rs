@@ -1,8 +1,8 @@
-//! The same programs in two worlds: on the emulated kernel, in memory, and on the kernel that this
-//! runs on.
+//! Tests that each run in two worlds: on an emulated kernel, in memory, and on the kernel of this
+//! machine.
 //!
 //! `two_worlds/programs.rs` has each test once, for both worlds: the transport is generic over its
-//! socket. On the kernel each test runs in a process and a network namespace of its own.
+//! socket. On this machine's kernel each test has a process and a network namespace of its own.
 
 #[path = "two_worlds/emulator.rs"]
 mod emulator;

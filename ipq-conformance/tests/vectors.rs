@@ -1,5 +1,6 @@
-//! Tests of the frames with their meaning: that the file for other languages is up to date, and
-//! that parsers read the frames so.
+//! Tests of `vectors/frames.jsonl`, a file of messages with their meaning for parsers in any
+//! language: that it is up to date, and that our parser and one in Python read each message as the
+//! file says.
 
 use ipq_conformance::vectors;
 use ipq_core::wire::{Abi, ByteOrder, WordSize};

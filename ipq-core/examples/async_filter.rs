@@ -1,5 +1,6 @@
-//! A filter as a task on tokio, beside a task that reports on it. It drops the packets of one IP
-//! protocol, and lets every other IPv4 packet through, on nfnetlink queue 0.
+//! A filter that runs asynchronously on tokio, beside a future that prints its counts every 10
+//! seconds. The filter drops the packets of one IP protocol, and lets every other IPv4 packet
+//! through, on nfnetlink queue 0.
 //!
 //! ```text
 //! iptables -A INPUT -j NFQUEUE --queue-num 0

@@ -32,7 +32,8 @@ pub(crate) mod queues {
     const RANGE: usize = 68;
 
     /// Accepts all packets of these queues, with one thread for each queue. When one thread ends,
-    /// all end. Returns an error if a thread failed, that of the first such queue.
+    /// all end. If threads failed, returns the error of the first of them in the order of
+    /// `handles`.
     pub(crate) fn listen_to_all<S>(handles: &[Handle<NfQueue<S>>]) -> Result<(), Failed>
     where
         S: QueueSocket + Send + Sync,
@@ -60,7 +61,8 @@ pub(crate) mod queues {
         })
     }
 
-    /// Opens each queue of the range with `open`, and attaches to it.
+    /// Opens each queue of the range with `open`, and asks it for its packets. Returns the handles
+    /// in the order of the numbers, or the first error.
     pub(crate) fn attach<S: QueueSocket>(
         numbers: RangeInclusive<u16>,
         open: impl Fn(Options) -> Result<NfQueue<S>, OpenError>,

@@ -324,9 +324,8 @@ fn whole(handle: *const Public) -> *const Whole {
     handle.cast()
 }
 
-/// Calls `send`, and returns the number of bytes sent, or -1 for an error. An error becomes this
-/// thread's last error, and sets errno for a signal, an overrun or a transport's failure. Success
-/// leaves both alone.
+/// Calls `send`, and returns the number of bytes sent, or -1 for an error. An error changes this
+/// thread's last error and errno as [`fail`] says. Success leaves both as they were.
 fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     let saved = errno();
     let result = send();

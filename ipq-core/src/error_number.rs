@@ -29,8 +29,8 @@ macro_rules! error_numbers {
 error_numbers! {
     /// Number 0: no error yet.
     Unknown = 0 "Unknown error",
-    /// Number 1: a C program passed a pointer that is no handle, or NULL for a buffer. A number out
-    /// of range becomes this one, too.
+    /// Number 1: a C program passed a pointer that is no handle, or NULL for a buffer.
+    /// [`from_number`](Self::from_number) also returns this error for a number out of range.
     Implementation = 1 "Implementation error",
     /// Number 2: a C program has 1024 handles open, and asked for one more. (In libipq: no memory
     /// for a handle.)
@@ -45,9 +45,9 @@ error_numbers! {
     /// Number 6: the receive call failed, an overrun was reported, a signal ended a wait without a
     /// time limit, or another program sent the datagram.
     Receive = 6 "Failed to receive netlink message",
-    /// Number 7: a datagram of 0 bytes.
+    /// Number 7: a datagram of 0 bytes was received.
     EndOfFile = 7 "Received EOF on netlink socket",
-    /// Number 8: a sender's address of the wrong size. This crate never gives the number.
+    /// Number 8: a sender's address has the wrong size. This crate never gives the number.
     PeerAddressLength = 8 "Invalid peer address length",
     /// Number 9: fewer bytes were sent than the message has.
     SentTruncated = 9 "Sent message truncated",

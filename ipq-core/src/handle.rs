@@ -191,8 +191,8 @@ impl<T: Transport> Handle<T> {
 
     /// Returns the libipq number of this handle's last error, which is [`ErrorNumber::Unknown`] if
     /// there was none. As in libipq, a success does not clear the error (LIB-12), and a signal
-    /// during a wait with a time limit is none. Unlike in libipq, each handle has its own last
-    /// error (LIB-7).
+    /// during a wait with a time limit does not count as an error. Unlike in libipq, each handle
+    /// has its own last error (LIB-7).
     #[doc(alias("ipq_errno", "ipq_errstr"))]
     #[must_use]
     pub fn last_error(&self) -> ErrorNumber {

@@ -1,5 +1,5 @@
-//! Runs tests that need a laboratory each. Each has a process of its own, since a laboratory takes
-//! over the whole process.
+//! Runs tests that need a laboratory each: a network namespace with devices and rules. Each test
+//! has a process of its own, since that process enters the namespace.
 //!
 //! Where the system allows no laboratory the tests are skipped, with the reason.
 //! `IPQ_REQUIRE_REAL=1` makes that a failure.
@@ -10,15 +10,16 @@ use std::process::{Command, ExitCode, Termination};
 
 /// The argument that makes this program run one test. The test's name follows.
 const ONE: &str = "--in-a-laboratory";
-/// The exit status of a process that can't have a laboratory.
+/// The exit status of a test's process if the system allows no laboratory.
 const NOT_HERE: i32 = 77;
 
-/// A test: its name and its function. It passes if the function returns what a program that
-/// succeeds returns.
+/// A test: its name and its function. It passes if the function does not panic, and returns a value
+/// that means success as the result of a program's `main`, such as `()` or `Ok(())`.
 pub(crate) type Test<L, R = ()> = (&'static str, fn(&mut L) -> R);
 
-/// Runs `tests`, each in a process of its own with what `set_up` makes, and runs `others` beside
-/// them in this process.
+/// Runs `tests`, each in a process of its own with the laboratory that `set_up` makes, and runs
+/// `others` beside them in this process. Such a process is this program with the argument [`ONE`]:
+/// it runs one test alone. Returns the exit status of the program.
 pub(crate) fn main<L, R: Termination>(
     set_up: fn() -> Result<L, LaboratoryError>,
     tests: &[Test<L, R>],

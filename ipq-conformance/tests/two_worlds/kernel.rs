@@ -1,4 +1,4 @@
-//! The world of the kernel that this runs on, in a laboratory.
+//! The world of this machine's kernel, in a laboratory: a network namespace with devices and rules.
 
 use super::programs::World;
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};

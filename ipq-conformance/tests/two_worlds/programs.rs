@@ -1,4 +1,4 @@
-//! Tests of programs that decide about packets, in any world.
+//! Tests of programs that decide about packets, for any [`World`].
 
 use etherparse::TransportSlice;
 use ipq_conformance::suite::Packet;
@@ -16,12 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[expect(dead_code, reason = "its main function is that of the example")]
 mod several_queues;
 
-/// A host that forwards packets between neighbour A and neighbour B.
+/// A host that forwards packets between neighbour A and neighbour B, emulated or real.
 pub(super) trait World {
     /// The type of the netlink sockets of programs in this world.
     type Socket: QueueSocket;
 
-    /// Adds a rule that sends forwarded UDP packets of IPv4 to these queues.
+    /// Makes the rule that spreads forwarded UDP packets of IPv4 over these queues. A test calls
+    /// this once.
     fn queue_udp(&mut self, numbers: RangeInclusive<u16>);
 
     /// Opens a queue as `options` say.
@@ -232,7 +233,8 @@ fn waiting<S: QueueSocket>(handle: &Handle<NfQueue<S>>) -> u64 {
     statistics.expect("the queue is bound").queue_length
 }
 
-/// Reads the packets that are there, `most` at most, and returns their ids.
+/// Reads the packets that are there, `most` at most, and returns their ids in order. Panics if
+/// there is none.
 fn packets<S: QueueSocket>(handle: &Handle<NfQueue<S>>, most: usize) -> Vec<PacketId> {
     let mut buffers = Buffers::new(most, handle.buffer_for(1500));
     let mut messages = handle.read_many(&mut buffers, Wait::Never).expect("there are packets");

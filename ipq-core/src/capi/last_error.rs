@@ -12,8 +12,8 @@ const LONGEST: usize = 512;
 
 thread_local! {
     static NUMBER: Cell<i32> = const { Cell::new(0) };
-    /// The text of this thread's last error, with the error's detail and a NUL at the end. Empty if
-    /// the error has no detail; then its text is in `TEXTS`. C programs get the address.
+    /// The text of this thread's last error if that has a detail: libipq's text, the detail and a
+    /// NUL. Otherwise empty, and the text is that in [`TEXTS`]. C programs get a pointer to it.
     static TEXT: [Cell<u8>; LONGEST] = const { [const { Cell::new(0) }; LONGEST] };
 }
 

@@ -32,9 +32,9 @@ pub(super) struct NoSide {
 }
 
 /// Opens the queue of `family` over the transport that `wanted`, the value of `IPQ_TRANSPORT`,
-/// names. Without a value, or with `auto`, this is a queue of the kernel: `ip_queue`, or nfnetlink
-/// queue 0 where there is no `ip_queue`. A value that names no transport, and a queue that can't be
-/// opened, is an error.
+/// names. Without a value, with an empty one or with `auto`, this is a queue of the kernel:
+/// `ip_queue`, or nfnetlink queue 0 where there is no `ip_queue`. A value that names no transport,
+/// a wrong setting, and a queue that can't be opened are errors.
 pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Side>, NoSide> {
     let wanted = wanted.unwrap_or_default();
     match Wanted::read(wanted) {

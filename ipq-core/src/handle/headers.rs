@@ -29,10 +29,9 @@ impl QueuedPacket<'_> {
         LaxSlicedPacket::from_ip(self.payload())
     }
 
-    /// Computes the packet's checksums anew, as [`repair_checksums`] does. The verdict then
-    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut). On
-    /// an error, this changes nothing, and the verdict replaces the packet only if an earlier call
-    /// has changed it.
+    /// Computes the packet's checksums anew, as [`repair_checksums`] does. The bytes with these
+    /// checksums replace the packet when the verdict is given, as after
+    /// [`payload_mut`](Self::payload_mut). A call that returns an error has no effect.
     pub fn repair_checksums(&mut self) -> Result<(), SliceError> {
         let checksums = Checksums::of(self.payload())?;
         checksums.write(self.payload_mut());
@@ -55,9 +54,10 @@ pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
 
 /// The right checksums of a packet.
 struct Checksums {
-    /// The checksum of the IPv4 header.
+    /// The checksum of the IPv4 header; `None` for IPv6.
     header: Option<[u8; 2]>,
-    /// The offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its value.
+    /// The offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its value; `None`
+    /// if none is to be written.
     payload: Option<(usize, [u8; 2])>,
 }
 
@@ -227,8 +227,8 @@ mod tests {
         assert_eq!(packet, before);
     }
 
-    /// The computed checksum of this packet is 0. A checksum field of 0 would say that there is no
-    /// checksum.
+    /// Repairs a UDP packet over IPv4 whose computed checksum is 0, and checks that the field is
+    /// 0xffff. With 0 it would say that there is no checksum.
     #[test]
     fn a_udp_checksum_of_0_is_written_as_0xffff() {
         let mut packet = udp(&[0, 0]);
@@ -258,7 +258,8 @@ mod tests {
         }
     }
 
-    /// A kernel takes such a packet to end after its header.
+    /// Repairs IPv6 packets with a payload length of 0, and checks that they stay as they are. A
+    /// kernel takes such a packet to end after its header.
     #[rstest]
     fn an_ipv6_packet_that_states_no_length_is_not_changed(
         #[values(udp6, ping6)] make: fn(&[u8]) -> Vec<u8>,
@@ -281,7 +282,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// The packets state few bytes, and a protocol that is known or an extension header, so
+        /// Repairs random bytes with the beginning of an IP packet, and checks that this does not
+        /// panic. They state few bytes, and a protocol that is known or an extension header, so
         /// that many of them can be parsed.
         #[test]
         fn a_packet_of_any_length_is_borne(

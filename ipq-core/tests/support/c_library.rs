@@ -47,7 +47,7 @@ pub(crate) static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
 static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Returns `true` if all tools are there that [`compiled`] needs with these flags. If not, prints
-/// that a test is skipped, or panics with `IPQ_REQUIRE_C=1`.
+/// that a test is skipped and returns `false`; with `IPQ_REQUIRE_C=1` panics instead.
 pub(crate) fn have(flags: &[&str]) -> bool {
     !skipped(lack(flags))
 }
@@ -151,9 +151,10 @@ fn required(reason: Option<String>) -> Option<String> {
     reason
 }
 
-/// Compiles a C program against the installed library, which pkg-config finds, and returns the
-/// executable's path. Each program is compiled once with the same `flags`. Without `-std=` among
-/// these, the language is gnu89.
+/// Compiles the C program `source` against the installed library, which pkg-config finds, and
+/// returns the executable's path. Without `-std=` among `flags`, the language is gnu89. If this
+/// process has compiled the program with these flags before, returns the same path at once. Panics
+/// if the program can't be compiled.
 pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
     let name = source.file_stem().unwrap_or_default().display();
     let executable = Path::new(SCRATCH).join(format!("{name}{}", flags.concat()));
@@ -206,8 +207,8 @@ pub(crate) fn pass() -> PathBuf {
     compiled(&Path::new(CORE).join("tests/c/pass.c"), &[])
 }
 
-/// Returns the line that the README shows as the output of `pass` in the case `case`, a cell of the
-/// README's table.
+/// Returns the line that the README's table shows as the output of `pass`, with a line feed. `case`
+/// is the first cell of the table's row.
 pub(crate) fn shown_in_readme(case: &str) -> String {
     let readme = std::fs::read_to_string(Path::new(CORE).join("README.md")).expect("there is a README");
     let row = readme
