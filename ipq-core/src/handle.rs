@@ -79,8 +79,9 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Gives a verdict on a packet, and replaces the packet's bytes if `replacement` is there and
-    /// not empty. The kernel neither checks a replacement nor mends its checksums (VER-5 to VER-8).
-    /// Returns the number of bytes sent (LIB-2).
+    /// not empty. The kernel ignores a replacement shorter than a fixed IP header, and drops the
+    /// packet if the replacement is longer than 65,535 bytes. It checks nothing else in it, and
+    /// mends no checksums (VER-6 to VER-8). Returns the number of bytes sent (LIB-2).
     ///
     /// Success is silent. If the queue refuses, this call succeeds all the same, and a later
     /// [`read`](Self::read) reads an error message, for example

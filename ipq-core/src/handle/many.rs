@@ -129,7 +129,8 @@ pub struct Decision<'a> {
     pub packet_id: PacketId,
     /// The verdict on the packet.
     pub verdict: Verdict,
-    /// The packet's new bytes, as for [`Handle::set_verdict`]. `None` leaves the packet as it is.
+    /// The packet's new bytes, as for [`Handle::set_verdict`]. `None` or no bytes leave the packet
+    /// as it is.
     pub replacement: Option<&'a [u8]>,
 }
 
@@ -147,7 +148,7 @@ impl Decision<'_> {
 
 impl<T: Transport> Handle<T> {
     /// Reads as many messages as there are and `buffers` has room for. Waits as `wait` says for the
-    /// first message only, and returns at least one item.
+    /// first message only. The iterator in `Ok` has at least one item.
     ///
     /// The errors are those of [`read`](Self::read). Buffers of less than 20 bytes, and a failure
     /// to receive before anything was received, are errors of this call. A later failure is the

@@ -169,8 +169,8 @@ pub struct QueuedPacket<'a> {
     changed: Changed,
 }
 
-/// A program's change of a packet's bytes: none, in the buffer that the packet was read into, or by
-/// bytes of the program's own.
+/// Whether and how a program has changed a packet's bytes: not at all, in the buffer that the
+/// packet was read into, or by giving other bytes.
 enum Changed {
     Not,
     InPlace,
@@ -224,9 +224,9 @@ impl<'a> QueuedPacket<'a> {
     }
 
     /// Replaces the packet's bytes by `bytes` when the verdict is given. `bytes` may be shorter or
-    /// longer than the packet: from the fixed IP header's length to 65,535 (VER-5 to VER-7).
-    /// Shorter ones do not replace the packet. Checksums are not mended (VER-8): with the
-    /// feature `etherparse` the method `repair_checksums` mends them.
+    /// longer than the packet. Fewer bytes than a fixed IP header has (20 or 40) replace nothing,
+    /// and more than 65,535 have the packet dropped (VER-6, VER-7). Checksums are not mended
+    /// (VER-8): with the feature `etherparse` the method `repair_checksums` mends them.
     pub fn set_payload(&mut self, bytes: impl Into<Vec<u8>>) {
         self.changed = Changed::Replaced(bytes.into());
     }
