@@ -161,9 +161,9 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     }
 }
 
-/// Reads one datagram as `ipq_read` does with time-out 0: waits for ever. If no datagram is there
-/// and the program has made the descriptor non-blocking, does not wait, and returns the error of
-/// `recv(2)` instead, which becomes errno EAGAIN (LIB-3).
+/// Reads one datagram for an `ipq_read` with time-out 0. If none is there, waits for ever; but if
+/// the program has made the descriptor non-blocking, returns the error of `recv(2)` at once, which
+/// becomes errno EAGAIN (LIB-3).
 fn read_as_the_descriptor_says(handle: &Handle<Box<dyn Side>>, buffer: &mut [u8]) -> Result<usize, Error> {
     match handle.read_datagram(buffer, Wait::Never) {
         Err(Error::TimedOut) if is_non_blocking(handle.transport()) => Err(Error::Receive(TransportError::TimedOut)),

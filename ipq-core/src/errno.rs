@@ -22,8 +22,8 @@ macro_rules! known {
                 }
             }
 
-            /// Returns the system's text, such as "Operation not permitted". Returns `None` for a
-            /// number that no constant of this type has.
+            /// Returns the text that Linux shows, such as "Operation not permitted". Returns `None`
+            /// for a number that no constant of this type has.
             pub(crate) const fn text(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($text),)*

@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! error_numbers {
     ($($(#[$doc:meta])* $name:ident = $number:literal $text:literal,)*) => {
-        /// libipq's error numbers. Displaying one gives the exact text of `ipq_errstr` (LIB-5).
+        /// libipq's error numbers. Displaying one gives libipq's exact text for it (LIB-5).
         #[doc(alias("ipq_errstr", "ipq_perror"))]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum ErrorNumber {
@@ -35,8 +35,8 @@ error_numbers! {
     /// Number 2: a C program has 1024 handles open, and asked for one more. (In libipq: no memory
     /// for a handle.)
     CreateHandle = 2 "Unable to create netlink handle",
-    /// Number 3: the queue's socket could not be opened (SOCK-1), the kernel has no such queue, or
-    /// `IPQ_TRANSPORT` has a wrong value.
+    /// Number 3: the queue's socket could not be opened or set up (SOCK-1), the kernel has no such
+    /// queue, or `IPQ_TRANSPORT` has a wrong value.
     CreateSocket = 3 "Unable to create netlink socket",
     /// Number 4: the socket could not be bound, for example because its port id is taken (SOCK-2).
     BindSocket = 4 "Unable to bind netlink socket",

@@ -1,5 +1,5 @@
-//! Tests of the suite's framework: the runner, the reports, the recordings, the seeded faults, and
-//! the emulator as a world, which is what cases run against.
+//! Tests of the suite's framework, among others of the runner, the reports, the recordings, the
+//! seeded faults, and the emulator as a world, which is what cases run against.
 
 mod captures;
 mod command_line;

@@ -152,8 +152,8 @@ fn structure(page: &str) -> String {
         .collect()
 }
 
-/// Returns the number of cell borders in each line of a Markdown text: of `|` without a backslash
-/// before it.
+/// Returns the number of cell borders in each line of a Markdown text: of `|` that no backslash
+/// escapes.
 fn markdown_structure(text: &str) -> Vec<usize> {
     let cells = |line: &str| line.replace("\\\\", "").replace("\\|", "").matches('|').count();
     text.lines().map(cells).collect()

@@ -37,8 +37,8 @@ fn named(name: &str) -> Recording {
     found.expect("there is such a recording").clone()
 }
 
-/// Does the steps of `altered` with something that gives the answers of `real`, and compares these
-/// with the answers in `altered`.
+/// Replays `altered` against a [`Playback`] of `real`: compares the answers in `altered` with those
+/// in `real`.
 fn replay_altered(real: &Recording, altered: &Recording) -> Result<Replayed, ReplayError> {
     replay(altered, &mut Playback::of(real))
 }
@@ -194,8 +194,8 @@ enum Exempt {
 }
 
 /// Returns an answer that differs from `seen` in one byte of its frame, in one number, in its text
-/// or in its kind. The second value is the offset of the changed byte of a frame, and `None` after
-/// any other change. The whole is `None` if the answer has nothing to change.
+/// or in its kind. The second value is the offset of the byte if one of a frame was changed, and
+/// `None` after any other change. Returns `None` if the answer has nothing to change.
 fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Observation, Option<usize>)> {
     let mut altered = seen.clone();
     let delta = i64::from(bits);

@@ -10,8 +10,8 @@ use ipq_core::wire::{Abi, Header, MessageType};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// The number of recordings: 171 of Linux 3.4.10 for `x86_64`, 58 of it for i386, 120 of generated
-/// steps on it, 950 of five older kernels, and 300 of generated steps on these.
+/// The number of recordings. Of Linux 3.4.10 there are 171 for `x86_64`, 58 for i386, and 120 with
+/// generated steps. Of five older kernels there are 950, and 300 with generated steps.
 pub(crate) const RECORDINGS: usize = (171 + 58 + 120) + 950 + 300;
 
 /// Returns the paths of the files of recordings, ordered by name.

@@ -27,7 +27,7 @@ const LACKING: [Capability; 9] = [
     Capability::SocketPortIds,
     Capability::LaterRules,
 ];
-/// The beginning of the reason of a case that is for other kernels.
+/// The beginning of the reason for which a case that is for other kernels is skipped.
 const FOR_OTHER_KERNELS: &str = "holds for Linux ";
 
 pub(super) fn exceptions_have_few_reasons() -> Result<Completion, Failed> {

@@ -91,8 +91,9 @@ pub(super) struct Seen {
 
 /// A kernel with numbered queues, and a program's sockets on it.
 pub(super) trait Side {
-    /// Does a step. The kernel's side lets the kernel choose the port id of a socket that is
-    /// opened, and returns it. The emulator's side gives its socket the port id `port_id`.
+    /// Does a step. When a socket is opened, the kernel's side lets the kernel choose the port id,
+    /// and returns it; after other steps it returns `None`. The emulator's side gives its socket
+    /// the port id `port_id`.
     fn perform(&mut self, step: &Step, port_id: Option<PortId>) -> Option<PortId>;
 
     /// Takes all observations. Reads the sockets only if `sockets` is set.

@@ -13,7 +13,7 @@ const LONGEST: usize = 512;
 thread_local! {
     static NUMBER: Cell<i32> = const { Cell::new(0) };
     /// The text of this thread's last error if that has a detail: libipq's text, the detail and a
-    /// NUL. Otherwise empty, and the text is that in [`TEXTS`]. C programs get a pointer to it.
+    /// NUL. Otherwise empty, and the text is in [`TEXTS`]. C programs get a pointer to one of them.
     static TEXT: [Cell<u8>; LONGEST] = const { [const { Cell::new(0) }; LONGEST] };
 }
 

@@ -199,8 +199,8 @@ impl<'a> QueuedPacket<'a> {
         self.packet.message()
     }
 
-    /// Returns the packet's bytes from its IP header on, as many as the copy range asked for: none
-    /// in mode META. If the program has changed or replaced them, returns the new bytes.
+    /// Returns the packet's bytes from its IP header on, up to the copy range: none in mode META.
+    /// If the program has changed or replaced them, returns the new bytes.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match &self.changed {

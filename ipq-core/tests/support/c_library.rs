@@ -20,7 +20,8 @@ pub(crate) const CORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ipq-core"
 /// The folder for the files that tests make.
 pub(crate) const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// The folder where the library is installed, once [`LIBRARY`] or a program has been asked for.
+/// The folder where the library is installed. It is there after [`LIBRARY`] has been used or
+/// [`compiled`] called.
 pub(crate) const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/c-library/root");
 
 /// The folder of the installed library. Using it for the first time builds and installs the
@@ -70,14 +71,14 @@ pub(crate) fn lack(flags: &[&str]) -> Option<String> {
         .or_else(|| can_not_compile("cc", &[&["-pthread"], flags].concat()))
 }
 
-/// Returns a sentence that says so if `tool` fails with `arguments`, or `None` if it succeeds. With
-/// `IPQ_REQUIRE_C=1` a failure panics.
+/// Runs `tool` with `arguments`. Returns `None` if it succeeds, and a sentence that says that it
+/// does not work if it fails. With `IPQ_REQUIRE_C=1` a failure panics.
 pub(crate) fn can_not(tool: &str, arguments: &[&str]) -> Option<String> {
     required(missing_optional(tool, arguments))
 }
 
-/// Returns a sentence that says so if `tool` fails with `arguments`, or `None` if it succeeds.
-/// Never panics, since no test requires the tool.
+/// Runs `tool` with `arguments`. Returns `None` if it succeeds, and a sentence that says that it
+/// does not work if it fails. Never panics, since no test requires the tool.
 pub(crate) fn missing_optional(tool: &str, arguments: &[&str]) -> Option<String> {
     let can = Command::new(tool)
         .args(arguments)
@@ -99,14 +100,15 @@ const PROBE: &str = "#include <linux/netfilter.h>
 int main(void) { return printf(\"%s\", \"\"); }
 ";
 
-/// Returns a sentence that says so if `compiler` can't compile and link a small program with these
-/// flags, or `None` if it can. With `IPQ_REQUIRE_C=1` a failure panics.
+/// Compiles and links [`PROBE`] with these flags. Returns `None` if that succeeds, and a sentence
+/// that says that `compiler` does not work if it fails. With `IPQ_REQUIRE_C=1` a failure panics.
 pub(crate) fn can_not_compile(compiler: &str, flags: &[&str]) -> Option<String> {
     required(missing_optional_compiler(compiler, flags))
 }
 
-/// Returns a sentence that says so if `compiler` can't compile and link a small program with these
-/// flags, or `None` if it can. Never panics, since no test requires the compiler.
+/// Compiles and links [`PROBE`] with these flags. Returns `None` if that succeeds, and a sentence
+/// that says that `compiler` does not work if it fails. Never panics, since no test requires the
+/// compiler.
 pub(crate) fn missing_optional_compiler(compiler: &str, flags: &[&str]) -> Option<String> {
     static TRIED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
 
