@@ -30,7 +30,7 @@ error_numbers! {
     /// Number 0: no error yet.
     Unknown = 0 "Unknown error",
     /// Number 1: a C program passed a pointer that is no handle, or NULL for a buffer.
-    /// [`from_number`](Self::from_number) also returns this error for a number out of range.
+    /// [`ErrorNumber::from_number`] also returns this error for a number out of range.
     Implementation = 1 "Implementation error",
     /// Number 2: a C program has 1024 handles open, and asked for one more. (In libipq: no memory
     /// for a handle.)

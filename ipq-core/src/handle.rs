@@ -67,9 +67,10 @@ impl<T: Transport> Handle<T> {
     /// not attached yet. Returns the number of bytes sent (LIB-2).
     ///
     /// `range` is in bytes and counts in mode PACKET only; 0 asks for whole packets. The kernel
-    /// takes at most 65,535 (MSG-8). Success is silent (MSG-10). If the queue refuses, this call
-    /// succeeds all the same, and a later [`read`](Self::read) reads an error message, for example
-    /// [`Errno::EBUSY`](crate::Errno::EBUSY) or [`Errno::EPERM`](crate::Errno::EPERM).
+    /// keeps its lower 32 bits, and takes a greater number than 65,535 as 65,535 (MSG-8); with an
+    /// nfnetlink queue that limit is 65,531. Success is silent (MSG-10). If the queue refuses, this
+    /// call succeeds all the same, and a later [`read`](Self::read) reads an error message, for
+    /// example [`Errno::EBUSY`](crate::Errno::EBUSY) or [`Errno::EPERM`](crate::Errno::EPERM).
     #[doc(alias = "ipq_set_mode")]
     pub fn set_mode(&self, mode: CopyMode, range: u64) -> Result<usize, Error> {
         #[cfg(feature = "tracing")]
@@ -79,9 +80,9 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Gives a verdict on a packet, and replaces the packet's bytes if `replacement` is there and
-    /// not empty. The kernel ignores a replacement shorter than a fixed IP header, and drops the
-    /// packet if the replacement is longer than 65,535 bytes. It checks nothing else in it, and
-    /// mends no checksums (VER-6 to VER-8). Returns the number of bytes sent (LIB-2).
+    /// not empty. A replacement shorter than a fixed IP header is ignored (VER-6). The longest has
+    /// 65,535 bytes with `ip_queue` (VER-7), and 65,531 with an nfnetlink queue. Nothing else in it
+    /// is checked, and no checksum is mended (VER-8). Returns the number of bytes sent (LIB-2).
     ///
     /// Success is silent. If the queue refuses, this call succeeds all the same, and a later
     /// [`read`](Self::read) reads an error message, for example

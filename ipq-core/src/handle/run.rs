@@ -224,9 +224,10 @@ impl<'a> QueuedPacket<'a> {
     }
 
     /// Replaces the packet's bytes by `bytes` when the verdict is given. `bytes` may be shorter or
-    /// longer than the packet. Fewer bytes than a fixed IP header has (20 or 40) replace nothing,
-    /// and more than 65,535 have the packet dropped (VER-6, VER-7). Checksums are not mended
-    /// (VER-8): with the feature `etherparse` the method `repair_checksums` mends them.
+    /// longer than the packet. Fewer bytes than a fixed IP header has (20 or 40) replace nothing
+    /// (VER-6). At most, 65,535 are possible with `ip_queue` (VER-7), and 65,531 with an nfnetlink
+    /// queue. Checksums are not mended (VER-8): with the feature `etherparse` the method
+    /// `repair_checksums` mends them.
     pub fn set_payload(&mut self, bytes: impl Into<Vec<u8>>) {
         self.changed = Changed::Replaced(bytes.into());
     }
