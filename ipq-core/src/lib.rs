@@ -31,15 +31,15 @@
 //!
 //! # Parts
 //!
-//! Each part knows only those above it in this list.
+//! The code of each part uses only the parts above it in this list.
 //!
 //! - [`wire`] turns bytes into messages and back, for both word sizes and both byte orders. It does
 //!   no I/O and allocates nothing.
 //! - [`transport`] moves whole datagrams to and from a kernel or an emulator.
 //! - [`Handle`] is libipq's logic over any transport. It sets the mode, reads, gives verdicts, and
 //!   says what failed.
-//! - [`protocol`] and [`protocol::nfnetlink_queue`] hold the rules of the two protocols. An id in
-//!   the documentation, such as ATT-4, names a rule there.
+//! - [`protocol`] and [`protocol::nfnetlink_queue`] have no code: they are the rules of the two
+//!   protocols, as text. An id in the documentation, such as ATT-4, names a rule there.
 //!
 //! # Features
 //!

@@ -1,5 +1,5 @@
-//! The seam between libipq's logic and the other side of a queue: a kernel's netlink socket, an
-//! nfnetlink queue, or an emulator.
+//! The interface between libipq's logic and the other side of a queue: a kernel's netlink socket,
+//! an nfnetlink queue, or an emulator.
 //!
 //! A transport moves whole datagrams and decides nothing. [`Handle`](crate::Handle), above it,
 //! decides for all transports whether the sender is the kernel, whether a length is right, and
@@ -8,8 +8,8 @@
 //! Every method takes `&self`, as [`UdpSocket`](std::net::UdpSocket)'s methods do, so one thread
 //! may read while another gives verdicts. An implementation holds no lock while it waits.
 //! [`Transport`] is object-safe: `Handle<Box<dyn Transport>>` is a handle on a side that is chosen
-//! at run time. It asks for neither `Send` nor `Sync`, since an emulator on virtual time is owned
-//! by one thread.
+//! at run time. The trait requires neither `Send` nor `Sync`, since an emulator on virtual time is
+//! owned by one thread.
 //!
 //! Wrappers are transports around any other transport: see [`faulty`] and [`traced`].
 
@@ -37,7 +37,8 @@ use std::time::Duration;
 
 /// Moves whole datagrams between a program and a queue of a kernel or an emulator.
 pub trait Transport {
-    /// Returns the ABI of the kernel or emulator: the layout of its frames.
+    /// Returns the ABI of the kernel or emulator: the layout of its frames. Unless implemented
+    /// otherwise, that is the ABI that this crate is compiled for.
     fn abi(&self) -> Abi {
         Abi::NATIVE
     }
@@ -132,11 +133,13 @@ pub trait PollTransport: Transport {
 /// no point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Do not wait: receive a datagram if one is there.
+    /// Do not wait: receive a datagram if one is there, and fail with [`TransportError::TimedOut`]
+    /// if none is.
     Never,
     /// Wait until there is a datagram.
     Forever,
-    /// Wait at most for this time, by the transport's clock.
+    /// Wait at most for this time, by the transport's clock, and then fail with
+    /// [`TransportError::TimedOut`].
     For(Duration),
 }
 
@@ -176,8 +179,7 @@ impl<'a> Slot<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// No datagram came in time. As the error of a send: the system has no room for the datagram
-    /// now (EAGAIN).
+    /// No datagram came in time, or, with [`Wait::Never`], none was there.
     #[error("no datagram came in the time allowed")]
     TimedOut,
     /// A signal interrupted the call. Nothing is lost: call again.
@@ -185,7 +187,7 @@ pub enum TransportError {
     Interrupted,
     /// The receive buffer was full, and the kernel lost datagrams for this socket (ENOBUFS,
     /// SOCK-4). Those that are in the buffer can still be read. Linux adds none before the buffer
-    /// is empty. As the error of a send: the system has no memory for the datagram.
+    /// is empty.
     #[error(
         "the receive buffer overran and datagrams were lost: read until it is empty; \
          a larger receive buffer or a smaller copy range makes this rarer"
@@ -203,8 +205,8 @@ pub enum TransportError {
     /// The system refused the call with this error number.
     #[error("{0}")]
     System(Errno),
-    /// The kernel sent a datagram that can't be translated. It was taken from the queue's socket:
-    /// call again for the next datagram.
+    /// The kernel's nfnetlink queue sent a datagram that can't be translated into a message of
+    /// libipq. It was taken from the queue's socket: call again for the next datagram.
     #[cfg(target_os = "linux")]
     #[error("what the kernel sent can't be translated: {0}")]
     Untranslatable(#[source] nfqueue::ParseError),

@@ -1,9 +1,10 @@
 //! Faults on the way: a transport around any other transport. It loses, cuts, repeats, delays and
 //! forges datagrams, and fails as systems do.
 //!
-//! Each direction has a plan: an iterator whose n-th item is the fault of the n-th datagram. A
-//! script is a list of [`Arrival`]s or [`Departure`]s; [`Seeded`] draws them at random, the same
-//! for the same seed. After the end of a plan, datagrams pass unharmed. [`Faulty::arrivals`] and
+//! Each direction has a plan: an iterator with one item for each datagram, in order, which is the
+//! fault of that datagram. (Only [`Arrival::Fail`] takes up no datagram.) A plan can be a list of
+//! [`Arrival`]s or [`Departure`]s; [`Seeded`] draws them at random, the same for the same seed.
+//! After the end of a plan, datagrams pass unharmed. [`Faulty::arrivals`] and
 //! [`Faulty::departures`] tell afterwards which fault hit which datagram.
 //!
 //! ```
@@ -11,10 +12,10 @@
 //! use ipq_core::{Handle, PortId, Transport, TransportError};
 //!
 //! fn in_bad_weather<T: Transport>(transport: T, seed: u64) -> Handle<Faulty<T>> {
-//!     // The first two datagrams from the kernel come in the other order, and a signal interrupts
-//!     // the wait for the third.
+//!     // The first two datagrams from the kernel are swapped, and a signal interrupts the wait
+//!     // for the third.
 //!     let script = [Arrival::Delay(1), Arrival::Pass, Arrival::Fail(TransportError::Interrupted)];
-//!     // One verdict in a hundred is lost, until a thousand were given.
+//!     // Of the first thousand datagrams to the kernel, about one in a hundred is lost.
 //!     let chance = Seeded::new(seed, [(1, Departure::Lose), (99, Departure::Pass)]).take(1000);
 //!     Handle::new(Faulty::new(transport).with_arrivals(script).with_departures(chance))
 //! }
@@ -60,8 +61,8 @@ impl<T> Faulty<T> {
         }
     }
 
-    /// Sets the plan for datagrams that are received: the n-th item is the fault of the n-th
-    /// datagram. An [`Arrival::Fail`] comes ahead of a datagram; the next item is the fault of that
+    /// Sets the plan for datagrams that are received: its items are the faults of the datagrams, in
+    /// order. An [`Arrival::Fail`] takes up no datagram: the item after it is the fault of the next
     /// datagram. Replaces an earlier plan and its record.
     #[must_use]
     pub fn with_arrivals(self, plan: impl IntoIterator<Item = Arrival, IntoIter: Send + 'static>) -> Self {
@@ -146,7 +147,8 @@ impl<T: Transport> Faulty<T> {
     }
 
     /// Takes from the plan the fault of the datagram in `parts`, which the program sends, and
-    /// returns it. If it is a delay by 1 or more datagrams, holds a copy back. Sends nothing.
+    /// returns the fault. For a delay by 1 or more datagrams, holds a copy of the datagram back; if
+    /// [`HELD`] are held back already, returns [`Departure::Pass`] instead. Sends nothing.
     fn depart(&self, parts: &[IoSlice<'_>]) -> Departure {
         let mut line = lock(&self.departures);
         let departure = line.meet(Departure::holds);
@@ -162,9 +164,10 @@ impl<T: Transport> Faulty<T> {
         lock(&self.arrivals).holds_something() || lock(&self.departures).holds_something()
     }
 
-    /// Ends the shortest delay, since nothing else moves: a received datagram is due now, or, if
-    /// none is held back, one that is to be sent is sent. Returns `false` if no datagram is held
-    /// back.
+    /// Lets one held datagram go on early, for a receive that finds nothing else. Makes the
+    /// received one with the shortest delay due. If no received datagram is held back, sends the
+    /// one with the shortest delay of those to be sent. Returns `false` if no datagram is held back
+    /// in either direction.
     fn release(&self) -> bool {
         if lock(&self.arrivals).release() {
             return true;
@@ -216,7 +219,7 @@ impl<T: Transport> Transport for Faulty<T> {
 
     /// Receives the next datagram that is not lost, or fails as the plan says. Waits as `wait`
     /// says, anew after each datagram that is lost or held back. While a datagram is held back in
-    /// either direction nothing waits: if no other comes, the one with the shortest delay goes on.
+    /// either direction, the call does not wait: if no other is there, it lets a held one go on.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         loop {
             if let Some(result) = self.due(buffer) {
@@ -250,8 +253,10 @@ impl<T: Transport> Transport for Faulty<T> {
 }
 
 impl<T: PollTransport> PollTransport for Faulty<T> {
-    /// Receives the next datagram that is not lost, or fails as the plan says. [`Arrival::Fail`]
-    /// with [`TransportError::TimedOut`] returns [`Poll::Pending`] and wakes the task at once.
+    /// Receives the next datagram that is not lost, or fails as the plan says. If none is there,
+    /// lets one go on that is held back, in either direction, and returns [`Poll::Pending`] only if
+    /// that yields none either. [`Arrival::Fail`] with [`TransportError::TimedOut`] returns
+    /// [`Poll::Pending`] and wakes the task at once.
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
         let result = loop {
             if let Some(result) = self.due(buffer) {

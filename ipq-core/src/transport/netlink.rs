@@ -14,9 +14,10 @@
 //!
 //! # What a call costs
 //!
-//! Sending is one system call. So are [`receive`](Transport::receive) with [`Wait::Forever`], and
-//! the many-message forms for up to 64 messages each. A wait for a duration first receives without
-//! waiting, and polls only if nothing is there. Nothing is allocated for a datagram.
+//! Sending is one system call. So is [`receive`](Transport::receive) with [`Wait::Forever`].
+//! [`send_many`](Transport::send_many) and [`receive_many`](Transport::receive_many) make one
+//! system call for each 64 messages. A wait for a duration first receives without waiting, and
+//! polls only if nothing is there. Nothing is allocated for a datagram.
 //!
 //! On some machines the first return from a function that made a system call costs another half a
 //! microsecond, whether the function is the C library's or one of ours. So the functions that
@@ -134,6 +135,7 @@ impl Netlink {
 
     /// Wraps a bound socket as a transport, and asks the system for the socket's port id. `asked`
     /// is the port id that the caller asked for, 0 if the kernel was to choose; an error names it.
+    /// `senders` says who can send to the socket.
     fn bound(socket: OwnedFd, asked: PortId, senders: Senders) -> Result<Self, SocketError> {
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
@@ -145,13 +147,15 @@ impl Netlink {
         })
     }
 
-    /// Waits until there is a datagram or an error, but not beyond `deadline`: then the result is
-    /// [`TransportError::TimedOut`]. `None` waits for ever.
+    /// Waits until the socket has a datagram or an error to receive. Returns
+    /// [`TransportError::TimedOut`] if neither came by `deadline`, and
+    /// [`TransportError::Interrupted`] if a signal did. `None` waits for ever.
     pub(super) fn until_readable(&self, deadline: Option<Instant>) -> Result<(), TransportError> {
         until_readable(self.as_fd(), deadline)
     }
 
-    /// Makes the kernel stamp arriving packets with the time, for as long as this socket is open.
+    /// Makes the kernel stamp the packets that arrive at this machine with the time, for as long as
+    /// this socket is open. The socket option `SO_TIMESTAMP` has that effect on all packets.
     pub(super) fn stamp_arrivals(&self) -> Result<(), Errno> {
         sys::set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMP, 1)
     }
@@ -215,8 +219,9 @@ impl Transport for Netlink {
         self.receive_slots(slots, wait)
     }
 
-    /// Sets the receive buffer with `SO_RCVBUFFORCE`, which no system limit bounds, if the caller
-    /// has the capability, and else with `SO_RCVBUF`. Returns the size that the kernel then states.
+    /// Sets the receive buffer with `SO_RCVBUFFORCE`, which `net.core.rmem_max` does not limit, if
+    /// the caller has `CAP_NET_ADMIN`, and else with `SO_RCVBUF`. Returns the size that the kernel
+    /// then states.
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
         net::sockopt::set_socket_recv_buffer_size_force(self, bytes)
             .or_else(|_| net::sockopt::set_socket_recv_buffer_size(self, bytes))
@@ -256,7 +261,7 @@ impl SocketError {
     }
 }
 
-/// An error from opening a queue.
+/// An error from opening a [`Netlink`].
 ///
 /// Its `Debug` output is the same sentence as its `Display` output.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -10,17 +10,18 @@
 //!
 //! A handle on [`NfQueue`] behaves as one on [`Netlink`] did on a kernel up to 3.4: it sends and
 //! reads the same messages. A translator stands between the handle and the kernel. It keeps the
-//! attached peer, a table of network devices, a cache of templates for packets, and, with
-//! [`Options::batch_verdicts`], a list of the packets that are still undecided.
+//! port id of the attached peer, a table of network devices, a cache of templates for packets, and,
+//! with [`Options::batch_verdicts`], a list of the packets that are still undecided.
 //!
 //! # How it stays true
 //!
 //! [`send`](Transport::send) never reads from the queue's socket, and
 //! [`receive`](Transport::receive) never makes up a frame. Each message that gets an answer goes to
 //! the kernel as one nfnetlink message that gets an answer. That holds for a message that must be
-//! refused, too: the kernel refuses the nfnetlink message that stands for it, and quotes that. So
-//! the kernel alone decides when the descriptor is readable, in which order answers and packets
-//! come, and what is lost when the receive buffer overruns.
+//! refused, too: the kernel refuses the nfnetlink message that was sent in its place, and its
+//! answer quotes that nfnetlink message. So the kernel alone decides when the descriptor is
+//! readable, in which order answers and packets come, and what is lost when the receive buffer
+//! overruns.
 //!
 //! # What a packet costs
 //!
@@ -156,12 +157,12 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
     /// The length in bytes of the longest datagram that can come: 512 for what a kernel says about
-    /// a packet, plus the most bytes of a packet that a message has asked for, or has carried, so
-    /// far.
+    /// a packet, plus the greatest copy range that the program has asked for so far, or the length
+    /// of the longest replacement that it has sent, as an answer may quote that.
     longest_datagram: AtomicUsize,
-    /// The offset in the caller's buffer at which the next datagram is received. With it the
-    /// packet's bytes land where the frame has them, if its attributes are as long as the last
-    /// packet's.
+    /// The offset in the caller's buffer at which the next datagram is received. If its attributes
+    /// are as long as the last packet's, its packet's bytes land where the translated message has
+    /// them, and need not be moved.
     headroom: AtomicUsize,
     /// Templates of the packets that came last, with which one thread at a time translates similar
     /// ones.
@@ -225,9 +226,10 @@ impl<S: QueueSocket> NfQueue<S> {
         &self.options
     }
 
-    /// Reads the counters of the queue with this number, whoever has bound it. Returns `None` if
-    /// nobody has. The kernel shows the counters to root only; for others this is an error. They
-    /// are those of the calling thread's network namespace.
+    /// Reads the counters of the queue whose number is in the [`options`](Self::options), also if
+    /// another socket has bound that queue. Returns `None` if no socket has. The counters are those
+    /// of the calling thread's network namespace. The kernel shows them to root only; others get an
+    /// error.
     pub fn statistics(&self) -> io::Result<Option<Statistics>> {
         let text = self.socket.proc_text()?;
         let kernel = statistics::parse(&text, self.options.queue_number)?;
@@ -264,7 +266,8 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Raises the length of the longest datagram that can come, if `request`, which is about to be
-    /// sent, calls for a longer one: a packet of a greater copy range, or an answer that quotes it.
+    /// sent, leads to a longer one: a packet of a greater copy range, or an answer that quotes the
+    /// request.
     fn note_bytes_to_come(&self, request: &Request, action: Action) {
         if let Some(bytes) = request.bytes_to_come(action) {
             self.longest_datagram.fetch_max(BOUNCE_BYTES + bytes, Ordering::Relaxed);

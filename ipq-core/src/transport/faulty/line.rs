@@ -13,7 +13,8 @@ pub const HELD: usize = 64;
 /// A record of the faults that hit the datagrams of one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record<F> {
-    /// The number of datagrams that went in this direction, lost ones included.
+    /// The number of datagrams that the program sent, or the transport inside received. Lost ones
+    /// count, and those whose send failed. Extra copies do not.
     pub datagrams: u64,
     /// The number of faults that hit, including those that `hits` no longer has.
     pub faults: u64,
@@ -111,9 +112,10 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         Some(fault)
     }
 
-    /// Takes the fault of the next datagram from the plan, counts the datagram, records the fault,
-    /// and shortens all delays by one datagram: those that are over become due. Returns the fault,
-    /// or no fault if `holds` says that it takes room and [`HELD`] datagrams are held back already.
+    /// Takes the fault of the next datagram from the plan, and returns it. Returns no fault instead
+    /// if the plan is at its end, or if `holds` says that the fault keeps a datagram and [`HELD`]
+    /// are held back already. Records the returned fault, counts the datagram, and shortens all
+    /// delays by one datagram: those that are over become due.
     pub(super) fn meet(&mut self, holds: impl Fn(F) -> bool) -> F {
         let planned = self.plan.next().unwrap_or_default();
         let room = self.due.len() + self.delayed.len() < HELD;

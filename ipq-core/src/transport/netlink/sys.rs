@@ -1,6 +1,6 @@
 //! The system calls for which there is no safe crate: receiving many datagrams with one call, and
-//! socket options that are a number. Also the receiving of one datagram, with nothing to clean up
-//! if a signal handler jumps out of it.
+//! socket options that are a number. Also the receiving of one datagram, without a destructor, so
+//! that a C program's signal handler may `longjmp` out of it.
 
 #![allow(
     unsafe_code,
@@ -48,9 +48,10 @@ pub(super) fn set_option(
 /// the port id of its sender. A sender that is neither a netlink socket nor an emulator is
 /// EAFNOSUPPORT.
 ///
-/// The call is the cheapest that serves: `recv(2)`, `recvfrom(2)` if anybody may have sent the
-/// datagram, or `recvmsg(2)` for several parts. Nothing here is dropped, so that a C program may
-/// jump out of a signal handler while this waits.
+/// The system call is the cheapest that serves. For several parts it is `recvmsg(2)`. For one part
+/// it is `recvfrom(2)` if anybody may have sent the datagram, and else `recv(2)`, with 0, the
+/// kernel, as the sender. No destructor runs here, so that a C program's signal handler may
+/// `longjmp` away while this waits.
 #[inline(always)]
 pub(super) fn receive_one(
     socket: BorrowedFd<'_>,

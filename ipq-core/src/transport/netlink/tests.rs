@@ -16,7 +16,8 @@ fn open(protocol: u8) -> Netlink {
     Netlink::on_protocol(protocol, Bind::KernelChoice).expect("a socket bound to a port id of the kernel's choice")
 }
 
-/// Sends `bytes` from one program's socket to another's, which [`Transport::send`] never does.
+/// Sends `bytes` from one socket to another, as one program to another. [`Transport::send`] sends
+/// to the kernel alone.
 fn send_between(from: &Netlink, to: &Netlink, bytes: &[u8]) {
     let address = SocketAddrNetlink::new(to.port_id().0, 0);
     assert_eq!(net::sendto(from, bytes, SendFlags::empty(), &address), Ok(bytes.len()));

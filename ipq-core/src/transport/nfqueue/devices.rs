@@ -115,7 +115,8 @@ impl Devices {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for an event for each device. The kernel queues the events before the call returns.
+    /// Asks the kernel for an event for each device. The first events are queued before this
+    /// returns, and more with each read, so that reading without a wait gets all.
     fn ask_for_all(&self) -> Result<(), Errno> {
         const GET_LINK: u16 = 18;
         const DUMP: Flags = Flags(0x300);

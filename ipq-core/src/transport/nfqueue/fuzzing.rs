@@ -46,7 +46,8 @@ pub fn inward(
 }
 
 /// Receives `datagram` into `buffer`, and translates it to a frame there. It is received after
-/// `headroom` bytes, or after fewer if it would not fit.
+/// `headroom` bytes, at most as many as a PACKET frame's fixed part has, and after fewer if it
+/// would not fit.
 pub fn inward_in_place(
     datagram: &[u8],
     headroom: usize,

@@ -1,4 +1,5 @@
-//! The kernel that the program runs on, as an nfnetlink queue uses it.
+//! [`Netlink`] as the socket of an nfnetlink queue: it leads to the kernel that the program runs
+//! on.
 
 #![expect(
     clippy::inline_always,

@@ -63,8 +63,8 @@ impl Options {
 }
 
 /// The queue number of each family, as programs read it from their command line. `4=0,6=1` gives
-/// IPv4 queue 0 and IPv6 queue 1, `6=1` changes that of IPv6 only, and an empty text leaves both at
-/// 0.
+/// IPv4 queue 0 and IPv6 queue 1. A family that the text does not name has queue 0, so an empty
+/// text gives both families queue 0.
 ///
 /// ```
 /// use ipq_core::{Family, transport::nfqueue::QueueNumbers};
@@ -85,7 +85,7 @@ pub struct QueueNumbers {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidQueueNumbers {
-    /// A part between two commas does not begin with `4=` or `6=`.
+    /// One of the parts that the commas separate does not begin with `4=` or `6=`.
     #[error("\"{0}\" is no queue number of a family: write 4=NUMBER or 6=NUMBER, with a comma between them")]
     Part(String),
     /// The text after the `=` is no number from 0 to 65535.

@@ -102,8 +102,9 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Sends the first of `messages`, as many as go into one datagram, and fills in their results.
-    /// Of a first message that goes into none, sends that alone. If that datagram can't be sent,
-    /// sends each of its messages by itself. Returns the number of messages, which is at least 1.
+    /// If the very first one is too long for that, or in too many slices, sends it alone. If the
+    /// datagram can't be sent, sends each of its messages by itself. Returns the number of messages
+    /// that have a result now, which is at least 1.
     fn send_datagram(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
         let mut room = Room::new();
         let mut batch = Batch::new(&self.options, &mut room);
@@ -165,8 +166,8 @@ impl<S: QueueSocket> NfQueue<S> {
         self.socket.send(&[IoSlice::new(written)]).map(drop)
     }
 
-    /// Recognises a plain verdict, one of the peer's with nothing unusual in it, and returns it
-    /// with the action for the kernel. Returns `None` for any other message. This is the fast path.
+    /// Recognises a plain verdict, as [`plain`] defines it, and returns the request with the action
+    /// for the kernel. Returns `None` for any other message. This is the fast path.
     #[inline(always)]
     fn decide_plain(&self, head: &[u8; HEAD_BYTES], following: usize) -> Option<(Request, Action)> {
         let (request, action) = plain::plain(head, following, self.peer(), &self.options)?;
@@ -193,8 +194,9 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Decides about a message by its sender: the peer may use the queue, and anybody may attach if
-    /// there is no peer and the kernel allows it (ATT-2, ATT-3, ATT-5). Others are refused. If the
-    /// sender attaches, also returns the held lock of attaching.
+    /// there is no peer and the kernel allows it (ATT-2, ATT-3, ATT-5). Others are refused. Returns
+    /// what the kernel is to be asked, which can be a refusal, and, if the sender attaches, the
+    /// held lock of attaching.
     fn admit(&self, request: &Request, head: &[u8]) -> (Action, Option<MutexGuard<'_, ()>>) {
         if self.peer() == PortId::KERNEL {
             let attaching = self.attaching.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,8 +3,8 @@
 use std::io;
 
 /// A queue's length and counters of lost packets: three from the kernel's table
-/// `/proc/net/netfilter/nfnetlink_queue`, and one from this transport. Overruns are counted by the
-/// handle, too: see [`Handle::overruns`](crate::Handle::overruns).
+/// `/proc/net/netfilter/nfnetlink_queue`, and one from this transport. The number of overruns that
+/// the program was told of is elsewhere: [`Handle::overruns`](crate::Handle::overruns).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {

@@ -106,12 +106,12 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Adds the first of `messages`, as many as fit, at most 64, and none after a message that
-    /// attaches. `plain` gets each message's fixed part, the head, and the number of bytes after
-    /// it. If it returns `None`, the message is no plain verdict: then `slow` gets the head and the
-    /// message's length, and decides; `None` from `slow` means that the queue ignores the message,
-    /// which counts as added. With a list of `outstanding` packets, one verdict may stand for
-    /// several.
+    /// Adds the first of `messages`: as many as fit, at most 64, and none after a message that
+    /// attaches. Returns how many were added. `plain` gets a message's fixed part, the head, and
+    /// the number of bytes after it, and returns `None` if the message is no plain verdict. Then
+    /// `slow` gets the head and the length of the whole message, and returns what is to be asked of
+    /// the kernel, or `None` if the queue ignores the message, which counts as added. With a list
+    /// of `outstanding` packets, one verdict may stand for several.
     pub(crate) fn fill<G>(
         &mut self,
         messages: &'m [&'m [IoSlice<'m>]],
@@ -140,8 +140,9 @@ impl<'m, 'b> Batch<'m, 'b> {
         Filled { count, attaching: None }
     }
 
-    /// Adds the message in `parts` if it is a plain verdict and fits. If it is another message, or
-    /// its bytes after the head are in several slices, adds nothing and returns `None`.
+    /// Adds the message in `parts` if it is a plain verdict. If that does not fit, adds nothing and
+    /// returns [`Added::NoRoom`]. If it is another message, or its bytes after the head are in
+    /// several slices, adds nothing and returns `None`.
     #[inline(always)]
     fn add_plain<G>(
         &mut self,

@@ -32,7 +32,7 @@ impl Outstanding {
     /// The most packets that are listed. A program that leaves more undecided gets no more batches.
     const MOST: usize = 1 << 20;
 
-    /// Lists a packet that was received. If the list is full, gives it up for good.
+    /// Adds a packet that was received to the list. If the list is full, empties it for good.
     #[inline]
     pub(crate) fn arrived(&mut self, id: u32) {
         if self.packets.len() < self.most {

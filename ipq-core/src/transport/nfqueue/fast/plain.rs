@@ -7,9 +7,10 @@ use crate::transport::nfqueue::options::Options;
 use crate::transport::nfqueue::translate::request::{Action, HEAD_BYTES, Request};
 use crate::wire::{Abi, Flags, Header, MessageType, PortId, VerdictRequest};
 
-/// Recognises a plain verdict by its head and the number of bytes that follow the head: a valid
-/// verdict of the peer's, with the flag REQUEST alone, sequence 0, and nothing or a replacement
-/// that counts after it. Returns the request and its action, or `None` for anything else.
+/// Recognises a plain verdict by its head and the number of bytes that follow the head. It is a
+/// valid verdict of the peer's, with the flag REQUEST alone and sequence 0. After it come no bytes,
+/// or a replacement that is applied (VER-5, VER-6). Returns the request and its action, or `None`
+/// for anything else.
 ///
 /// The slow twin is [`Request::screen`] with [`Request::action`].
 #[inline]
@@ -45,9 +46,9 @@ pub(crate) fn plain(
     }
 }
 
-/// Returns the packet id in the verdict with this `head`, if the head differs from the `previous`
-/// one in nothing else. Returns `None` if it does, or if the id needs more than 32 bits. If the
-/// previous verdict was [`plain`] and nothing followed its head, so is this one.
+/// Returns the packet id in the verdict with this `head`, if the head equals the `previous` one in
+/// everything but that id. Returns `None` if it does not, or if the id needs more than 32 bits. If
+/// the previous verdict was [`plain`] and nothing followed its head, so is this one.
 #[inline]
 pub(crate) fn repeats(head: &[u8; HEAD_BYTES], previous: &[u8; HEAD_BYTES]) -> Option<u32> {
     const ID: usize = Header::BYTES + Abi::NATIVE.word_bytes();

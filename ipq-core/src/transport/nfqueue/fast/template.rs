@@ -52,9 +52,9 @@ pub(crate) struct Matched {
 /// A translated packet, and the places in its datagram where similar packets may differ from it.
 #[derive(Debug)]
 struct Template {
-    /// The bytes of the prefix that must be the same in all packets, and zeros between them.
+    /// The bytes of the prefix that a packet must share to match, and zeros at all other places.
     same: Prefix,
-    /// 0xff for each byte that must be the same, and 0 for the others.
+    /// 0xff at the place of each byte that a packet must share to match, and 0 elsewhere.
     mask: Prefix,
     /// The number of the datagram's bytes before the packet's bytes; the length of the datagram, if
     /// it has no bytes of the packet.
@@ -73,8 +73,8 @@ struct Template {
 
 impl TemplateCache {
     /// Starts a batch of packets, of which at most 4 become new templates. `generation` is the
-    /// device table's; a new one drops all templates. Device events that are read during the batch
-    /// take effect with the next batch.
+    /// device table's; if it has changed, all templates are removed. Device events that are read
+    /// during the batch take effect with the next batch.
     pub(crate) fn begin(&mut self, generation: u32) {
         if self.generation != generation {
             self.generation = generation;
@@ -205,9 +205,9 @@ impl Template {
         Some(template)
     }
 
-    /// Requires the device index at byte `at` to be the same in all packets, if the frame shows the
-    /// device's `name`. Returns `None` if the name is empty: then the device is not known yet, and
-    /// is looked up with each packet, so there is no template.
+    /// Requires the device index at byte `at` of `prefix` to be the same in all packets that match.
+    /// Returns `None` if `name` is empty, since an unknown device is looked up with each packet, or
+    /// if the index is not in the prefix. If the frame does not show the device, requires nothing.
     fn require_device(&mut self, prefix: &Prefix, at: usize, is_shown: bool, name: InterfaceName) -> Option<()> {
         if !is_shown {
             return Some(());
@@ -218,8 +218,8 @@ impl Template {
         self.require(prefix, at, 4)
     }
 
-    /// Requires the `count` bytes at byte `at` of `prefix` to be the same in all packets. Returns
-    /// `None` if they are not in the prefix.
+    /// Requires the `count` bytes at byte `at` of `prefix` to be the same in all packets that
+    /// match. Returns `None` if they are not in the prefix.
     fn require(&mut self, prefix: &Prefix, at: usize, count: usize) -> Option<()> {
         let range = at..at + count;
         self.same

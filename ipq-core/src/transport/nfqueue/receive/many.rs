@@ -184,8 +184,9 @@ fn keep(
     kept
 }
 
-/// Copies a datagram to an earlier slot, whose own datagram was not for the program. Returns the
-/// datagram with the number of bytes that fit that slot's buffer.
+/// Copies a datagram from slot `from` to the earlier slot `to`, whose own datagram was not for the
+/// program. Returns the datagram's description, with `copied` reduced to what fits the buffer of
+/// slot `to`.
 fn move_up(slots: &mut [Slot<'_>], from: usize, to: usize, datagram: Datagram) -> Datagram {
     let (before, after) = slots.split_at_mut(from);
     let Some(to) = before.get_mut(to) else {

@@ -59,9 +59,10 @@ impl<S: QueueSocket> NfQueue<S> {
         self.accept(translated, buffer.len(), received, outstanding.as_deref_mut())
     }
 
-    /// Repeats an `attempt` until it receives something for the program or fails, and waits between
-    /// as `wait` allows; then it times out. `first` is the result of an attempt that did not wait.
-    /// This is the slow path.
+    /// Repeats `attempt` until it receives something for the program or fails. Waits between two
+    /// attempts, in all no longer than `wait` says; after that, fails with
+    /// [`TransportError::TimedOut`]. `first` is the result of an attempt that did not wait. This is
+    /// the slow path.
     #[cold]
     pub(super) fn retry<R>(
         &self,
@@ -106,7 +107,8 @@ impl<S: QueueSocket> NfQueue<S> {
 
     /// Translates a datagram, which was received at the place `origin`, to a frame in `buffer`.
     /// Looks the packet's devices up in the table, and asks the kernel about the capability if an
-    /// answer's meaning depends on it. Acts on nothing else.
+    /// answer's meaning depends on it. What follows from the result is done by
+    /// [`accept`](Self::accept).
     pub(super) fn translate(
         &self,
         origin: Origin<'_>,
@@ -128,9 +130,10 @@ impl<S: QueueSocket> NfQueue<S> {
         )
     }
 
-    /// Acts on a datagram that was `received` and `translated`: lists a packet as outstanding,
-    /// drops a packet of the other family, or notes that nobody is attached. Returns the frame's
-    /// lengths in a buffer of `room` bytes, or `None` if there is nothing for the program. If the
+    /// Acts on a datagram that was `received` and `translated`: lists a packet as outstanding, has
+    /// the kernel drop a packet of the other family, or, if an answer says that attaching failed,
+    /// notes that nobody is attached. Returns the frame's length, and how much of it is in the
+    /// buffer of `room` bytes. Returns `None` if there is nothing for the program. If the
     /// translation failed, returns its error, and no more verdicts are batched.
     #[inline(always)]
     pub(super) fn accept(

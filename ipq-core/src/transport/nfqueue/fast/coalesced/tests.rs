@@ -18,10 +18,11 @@ enum Happening {
     Arrive(u8),
     /// A packet id is used up, and the program never hears of it.
     Lost,
-    /// The program decides about some of the packets that it holds, in some order.
+    /// The program decides about some of the packets that it holds, in some order, each with a
+    /// verdict and perhaps a replacement.
     Decide(Vec<(Index, Verdict, Option<Vec<u8>>)>),
-    /// The program decides about this number of the packets that it holds, the oldest first, with
-    /// one verdict.
+    /// The program decides about this number of the packets that it holds, the oldest first, and
+    /// gives all of them an equal verdict.
     DecideOldest(u8, Verdict),
     /// The kernel drops one of the queued packets by itself, as when the packet's device goes away.
     /// The program is not told.
@@ -50,7 +51,7 @@ struct Played {
     queued: Vec<u32>,
     held: Vec<u32>,
     outstanding: Outstanding,
-    /// The number of packets that one verdict decided about together with others.
+    /// The number of packets about which batch verdicts decided.
     batched: usize,
 }
 
