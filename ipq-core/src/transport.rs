@@ -68,9 +68,10 @@ pub trait Transport {
 
     /// Receives as many datagrams as there are and `slots` has room for. Waits as `wait` says for
     /// the first datagram only. Returns the number of slots that were filled, which are the first
-    /// ones: at least one, unless `slots` is empty. An error before the first datagram is returned.
-    /// A later error is put into the last of the filled slots. If no further datagram is there, the
-    /// call ends without an error.
+    /// ones: at least one, unless `slots` is empty. If receiving fails before the first datagram,
+    /// the error is returned. If it fails later, the error is put into the last of the filled
+    /// slots. A datagram that was received but can't be translated has its error in its own slot,
+    /// and others may follow. If no further datagram is there, the call ends without an error.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for slot in slots {
@@ -206,7 +207,7 @@ pub enum TransportError {
     #[error("{0}")]
     System(Errno),
     /// The kernel's nfnetlink queue sent a datagram that can't be translated into a message of
-    /// libipq. It was taken from the queue's socket: call again for the next datagram.
+    /// `ip_queue`. It was taken from the queue's socket: call again for the next datagram.
     #[cfg(target_os = "linux")]
     #[error("what the kernel sent can't be translated: {0}")]
     Untranslatable(#[source] nfqueue::ParseError),

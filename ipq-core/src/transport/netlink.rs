@@ -116,7 +116,8 @@ impl Netlink {
 
     /// Opens a socket that is connected to the kernel. The kernel chooses the socket's port id, and
     /// from then on refuses datagrams to it from programs. Datagrams that came earlier are thrown
-    /// away. One that a program with `CAP_NET_ADMIN` was just sending can still come.
+    /// away. A datagram that a program with `CAP_NET_ADMIN` is sending during this call can still
+    /// come after it.
     pub(super) fn connected(protocol: u8) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         net::connect(&socket, &SocketAddrNetlink::new(PortId::KERNEL.0, 0))

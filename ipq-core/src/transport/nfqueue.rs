@@ -164,8 +164,8 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
     /// are as long as the last packet's, its packet's bytes land where the translated message has
     /// them, and need not be moved.
     headroom: AtomicUsize,
-    /// Templates of the packets that came last, with which one thread at a time translates similar
-    /// ones.
+    /// Templates of recent packets, by which similar packets are translated faster. One thread at a
+    /// time uses them; a thread that finds them in use does without.
     templates: Mutex<TemplateCache>,
     /// The packets that the program has read and not decided about; `None` without
     /// [`Options::batch_verdicts`].
@@ -324,9 +324,10 @@ impl<S: QueueSocket> Transport for NfQueue<S> {
         self.send_coalesced(messages, results);
     }
 
-    /// Receives datagrams into the first of `slots`. Waits as `wait` says for the first that is for
-    /// the program. A datagram that is not for the program leaves its slot free, and later ones are
-    /// moved up.
+    /// Receives datagrams into the first of `slots`, and returns the number of filled slots. Waits
+    /// as `wait` says for the first datagram that is for the program. A datagram that is not for
+    /// the program leaves its slot free, and later ones are moved up. A datagram that can't be
+    /// translated puts an error into its slot.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         self.receive_burst(slots, wait)
     }

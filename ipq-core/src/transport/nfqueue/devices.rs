@@ -1,11 +1,11 @@
 //! The table of network devices, so that a packet's device names cost no system call.
 //!
-//! A second netlink socket hears of every device that comes, changes or goes. It is read when the
-//! queue has run empty, when a packet names an unknown device, and at every 256th datagram in
-//! between. So a program that keeps up sees each renaming at once, and one that lags behind sees it
-//! at most 256 datagrams later. (Threads that read from one queue together may count a datagram
-//! twice or not at all, and read the events that much sooner or later.) No lock is held while
-//! anything waits.
+//! A second netlink socket hears of every device that comes, changes or goes. It is read at the
+//! first datagram after the queue was found empty, at every 256th datagram, and when a packet names
+//! an unknown device. So a program that keeps up sees each renaming at once, and one that lags
+//! behind sees it at most 256 datagrams later. (Threads that read from one queue together may count
+//! a datagram twice or not at all, and read the events that much sooner or later.) No lock is held
+//! while anything waits.
 
 use super::socket::{Device, DeviceTable};
 use crate::errno::Errno;

@@ -18,7 +18,7 @@ pub enum OpenError {
          emulated kernel has it with a profile such as `.profile(Profile::LINUX_6_18_X86_64)`"
     )]
     NoNfnetlink,
-    /// The kernel has nfnetlink, but no queues.
+    /// The kernel has nfnetlink, but not the queues that the module `nfnetlink_queue` adds.
     #[error("this kernel has no nfnetlink queues: load the module nfnetlink_queue, or use a kernel built with it")]
     NoNfnetlinkQueue,
     /// The system gave no socket, or refused to set it up.

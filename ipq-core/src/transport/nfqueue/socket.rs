@@ -13,7 +13,7 @@ use std::time::Duration;
 /// [`Netlink`](crate::transport::netlink::Netlink) is one, of the kernel that the program runs on.
 /// The crate `ipq-sim` has another, of an emulated kernel.
 pub trait QueueSocket: Transport + Debug {
-    /// The kernel's network devices.
+    /// The table of the kernel's network devices.
     type Devices: DeviceTable;
 
     /// Receives one datagram into `parts`, which are filled in order, as [`Transport::receive`]
@@ -44,7 +44,8 @@ pub trait QueueSocket: Transport + Debug {
 /// A table of network devices, which changes while a program uses it.
 pub trait DeviceTable: Debug {
     /// Notes that the queue had no packet. Devices may change before the next packet comes, so the
-    /// table should then be brought up to date.
+    /// table should be brought up to date when it comes: by
+    /// [`datagrams_came`](Self::datagrams_came).
     fn queue_ran_empty(&self);
 
     /// Notes that `count` datagrams, which may be packets, came and are about to be translated.

@@ -200,8 +200,8 @@ impl<'m, 'b> Batch<'m, 'b> {
     }
 
     /// Returns `true` if the datagram has room for `tail`, the bytes after a message's fixed part:
-    /// with those of the messages before, at most 65,531. For the fixed part of each of 64 messages
-    /// there is room.
+    /// together with the tails before it, at most 65,531 bytes. The fixed parts need no check,
+    /// since there is room for those of 64 messages.
     fn has_room_for(&self, tail: &[u8]) -> bool {
         self.tail_bytes + tail.len() <= LONGEST_CONTENT
     }
