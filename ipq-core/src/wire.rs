@@ -72,8 +72,8 @@ pub use request::{ModeRequest, VerdictRequest};
 pub use screen::{Objection, Response, Screened, screen};
 pub use values::{CopyMode, EtherType, Hook, Mark, PacketId, PortId, Timestamp, Verdict};
 
-/// Returns the number of bytes from `length` to the next multiple of 4, the alignment of netlink
-/// messages (WIRE-4, ERR-3).
+/// Returns the number of bytes that bring `length` to a multiple of 4, the alignment of netlink
+/// messages: 0 to 3 (WIRE-4, ERR-3).
 #[must_use]
 pub const fn padding(length: usize) -> usize {
     length.wrapping_neg() & 3

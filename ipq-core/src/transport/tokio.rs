@@ -26,15 +26,16 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A transport whose descriptor tokio watches. It passes every call on to the transport inside,
-/// except [`poll_receive`](PollTransport::poll_receive), for which it has tokio wake the task and
-/// then receives without waiting. A [`receive`](Transport::receive) that waits blocks its thread.
+/// except [`poll_receive`](PollTransport::poll_receive). That receives without waiting; if nothing
+/// is there, tokio wakes the task once the descriptor is readable. A
+/// [`receive`](Transport::receive) that waits blocks its thread.
 ///
 /// One task should read. Of several tasks that wait, only the last to begin is woken.
 #[derive(Debug)]
 pub struct Watched<T> {
     transport: T,
-    /// A copy of the socket's descriptor, which tokio watches. It stays the same, whatever the
-    /// transport does.
+    /// A duplicate of the transport's descriptor. tokio watches this one, and not the transport's
+    /// own, since it must stay the same for as long as tokio watches it.
     readable: AsyncFd<OwnedFd>,
 }
 

@@ -1,9 +1,9 @@
-//! A transport around any other transport that shows every datagram to a listener, and changes
-//! nothing.
+//! A transport around any other transport that shows each datagram that is sent or received to a
+//! listener, and changes nothing.
 //!
-//! The listener is a function. It is called after each call on the transport inside has returned,
-//! on the thread that made the call. It may print, record or count, and keeps what it remembers
-//! behind a lock or a cell of its own.
+//! The listener is a function. It is called when a call that sends or receives has returned, on the
+//! thread that made the call, and is shown failures too. It may print, record or count, and keeps
+//! what it remembers behind a lock or a cell of its own.
 //!
 //! ```
 //! use ipq_core::transport::traced::{Event, Traced};
@@ -45,14 +45,15 @@ pub enum Event<'a> {
     },
 }
 
-/// A transport that shows `listener` every datagram. See the [module](self).
+/// A transport that shows `listener` every datagram that is sent or received. See the
+/// [module](self).
 pub struct Traced<T, F> {
     transport: T,
     listener: F,
 }
 
 impl<T, F: Fn(Event<'_>)> Traced<T, F> {
-    /// Wraps `transport`, and shows `listener` every datagram.
+    /// Wraps `transport`, and shows `listener` every datagram that is sent or received.
     pub const fn new(transport: T, listener: F) -> Self {
         Self { transport, listener }
     }

@@ -6,9 +6,10 @@
 //! and of senders that are not the kernel, which only this transport sees. Everything else
 //! (binding, options) is a question on a connection of its own: see [`protocol`].
 //!
-//! A frame stays in the emulated receive buffer until it has been read, though a copy is in the
-//! Unix socket. So the emulator decides what the frame weighs, and when the buffer overruns
-//! (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`] returns, and not yet obeyed.
+//! The emulator counts a frame as in the emulated receive buffer until the program has read it from
+//! the Unix socket. So the emulator decides what the frame weighs, and when the buffer overruns
+//! (SOCK-4, SOCK-5). When [`Transport::send`] returns, the message is sent, and the emulator may
+//! not have obeyed it yet.
 //!
 //! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket
 //! (LIB-3).
@@ -35,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// The longest time that a program waits for an emulator's answer.
+/// The longest time that this transport waits for the emulator's answer to a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An emulated netlink socket in another process.
@@ -126,9 +127,9 @@ impl Unix {
         self.longest
     }
 
-    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4). Returns `true` if the emulator told
-    /// since the last call that datagrams were lost. Also reads the notices of senders, for
-    /// [`sender`](Self::sender).
+    /// Reads the notices that have come from the emulator. Returns `true` if one of them told of an
+    /// overrun: datagrams were lost. Each overrun is reported once, as by `SO_ERROR` (SOCK-4). What
+    /// the notices say about senders is kept for [`sender`](Self::sender).
     pub fn take_overrun(&self) -> bool {
         let mut overran = false;
         let mut bytes = [0; Notice::BYTES];
@@ -142,9 +143,10 @@ impl Unix {
         overran
     }
 
-    /// Returns the port id of the sender of the next frame, as the notices said that
-    /// [`take_overrun`](Self::take_overrun) read last (SOCK-8). Returns 0 for a `length` of 0: that
-    /// is the end of a connection, which has no sender.
+    /// Returns the port id of the sender of a frame of `length` bytes that has just been received:
+    /// the one in the last notice about senders that [`take_overrun`](Self::take_overrun) has read,
+    /// or 0, the kernel's, if there was none (SOCK-8). Returns 0 for a `length` of 0: that is the
+    /// end of a connection, which has no sender.
     #[must_use]
     pub fn sender(&self, length: usize) -> PortId {
         match length {
@@ -191,11 +193,11 @@ impl Transport for Unix {
         net::sendmsg(&self.frames, parts, &mut control, SendFlags::NOSIGNAL).map_err(|error| send_error(errno(error)))
     }
 
-    /// Receives one frame, and waits for it as `wait` says. An overrun comes ahead of the frames
-    /// (SOCK-4), and is told before the frame that ends a wait. The emulator's notices are read
-    /// after the frame has been seen and before it is taken: so they are those that the frame
-    /// needs, and no later ones. Nothing has a destructor while the call waits, so a C program may
-    /// jump out of it.
+    /// Receives one frame, and waits for it as `wait` says. If the emulator has told of an overrun,
+    /// fails with [`TransportError::Overrun`] first, and leaves the frames for the next calls
+    /// (SOCK-4). Reads the emulator's notices after it has seen that a frame is there, and before
+    /// it takes that frame: so they name the frame's sender and not a later one. Nothing has a
+    /// destructor while the call waits, so a C program may jump out of it.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         let (copied, length) = waiting(self.as_fd(), wait, |attempt| {
             let flags = match attempt {
@@ -252,8 +254,8 @@ pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// No emulator answers at the path: there is none, this process may not reach it, or its answer
-    /// is none of an emulator's.
+    /// No emulator answers at the path. For example, there is none, this process may not reach it,
+    /// its answer does not come in time, or the answer is malformed.
     #[error("{}", unreachable(.path, *.errno))]
     Unreachable {
         /// The path at which the emulator should listen.
@@ -269,7 +271,8 @@ pub enum OpenError {
         /// The emulated kernel's error number.
         errno: Errno,
     },
-    /// The emulated kernel did not bind the port id (SOCK-2).
+    /// The port id could not be bound: the emulated kernel refused it (SOCK-2), or no emulator
+    /// answered.
     #[error("port id {port_id} can't be bound for {family}: {errno}; a second handle needs a port id of its own")]
     Bind {
         /// The family that was asked for.
@@ -349,8 +352,8 @@ impl Failure {
 }
 
 /// Connects to the emulator, sends `request`, and waits at most [`PATIENCE`] for the answer.
-/// Returns the answer and the connection, which from then on has the use that the request gave it.
-/// Fails if there is no well-formed answer, or if it is a refusal.
+/// Returns the connection, whose use from then on depends on the request (see [`protocol`]), and
+/// the answer. Fails if there is no well-formed answer, or if it is a refusal.
 fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer), Failure> {
     let exchange = || {
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -397,7 +400,8 @@ mod tests {
     use crate::{CopyMode, Error, Handle};
     use pretty_assertions::assert_eq;
 
-    /// The descriptor is public, so a program may make it non-blocking.
+    /// A program can make the public descriptor non-blocking. If the connection then has no room
+    /// for a message, the send fails with EAGAIN.
     #[test]
     fn a_send_that_would_have_to_wait_says_so_and_nothing_of_receiving() {
         let pair = || net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None);

@@ -21,7 +21,8 @@ pub(super) enum Attempt {
 }
 
 /// Calls `receive` until it returns something else than EAGAIN, and between two calls waits until
-/// `socket` is readable. Tells `receive` to block only with `Wait::Forever`. Returns
+/// `socket` is readable. Lets `receive` block only with `Wait::Forever`. Returns what `receive`
+/// returned last, with an error number as [`receive_error`] translates it. Returns
 /// [`TransportError::TimedOut`] when the time in `wait` is over, with `Wait::Never` after one call.
 #[inline(always)]
 pub(super) fn waiting<T>(
@@ -80,8 +81,8 @@ pub(super) fn receive_error(errno: Errno) -> TransportError {
 }
 
 /// Returns the transport's error for the error number of a call that sends: EINTR is a signal, and
-/// any other number stays itself. EAGAIN and ENOBUFS mean that the system has no memory for the
-/// message; they say nothing about what can be received.
+/// any other number stays itself. That holds for EAGAIN and ENOBUFS, too. For a send they mean that
+/// there is no room for the message, and say nothing about what can be received.
 pub(super) fn send_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EINTR => TransportError::Interrupted,

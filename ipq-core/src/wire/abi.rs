@@ -2,10 +2,9 @@
 
 /// The word size and byte order of a frame's machine.
 ///
-/// Frames have the layout of the C ABI of the kernel that makes them (WIRE-2,
-/// WIRE-3). The default, [`Abi::NATIVE`], is the machine that this is compiled for. The others
-/// are for recordings from other machines, and for emulating them. Where the ABI is a constant the
-/// compiler folds all of it away.
+/// Frames have the layout of the C ABI of the kernel that makes them (WIRE-2, WIRE-3). The default,
+/// [`Abi::NATIVE`], is that of the machine that the program is compiled for. The others are for
+/// recordings from other machines, and for emulating such machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Abi {
     /// The size of `unsigned long`, `long` and `size_t`.
@@ -57,7 +56,7 @@ impl Abi {
     /// All four ABIs, for tests and tools that try each.
     pub const ALL: [Self; 4] = [Self::LP64_LITTLE, Self::LP64_BIG, Self::ILP32_LITTLE, Self::ILP32_BIG];
 
-    /// The ABI of the machine that this is compiled for.
+    /// The ABI of the machine that the program is compiled for.
     pub const NATIVE: Self = Self {
         word: if size_of::<usize>() == 8 {
             WordSize::Eight
@@ -110,8 +109,8 @@ impl Abi {
 }
 
 impl Abi {
-    /// Calls `with` with this ABI, as a constant for each of the four ABIs. So the compiler folds
-    /// the layout away.
+    /// Calls `with` with this ABI, and returns its result. There is a call for each of the four
+    /// ABIs, with the ABI as a constant, so the compiler makes code for each.
     #[inline(always)]
     pub(super) fn folded<R>(self, with: impl FnOnce(Self) -> R) -> R {
         match self {

@@ -35,12 +35,12 @@ pub enum WireError {
         /// The body's length in bytes.
         found: usize,
     },
-    /// A packet's `data_len` is more than the number of bytes that follow.
+    /// A packet's `data_len` is more than the number of bytes after the message's fixed part.
     #[error("data_len says that {stated} bytes of packet follow, and {found} do: is the frame of another ABI?")]
     PayloadCut {
         /// The message's `data_len`.
         stated: u64,
-        /// The number of bytes that follow the message.
+        /// The number of bytes after the message's fixed part.
         found: usize,
     },
     /// A packet's `hw_addrlen` is more than the field has room for.

@@ -21,7 +21,7 @@ pub struct ErrorMessage<'a> {
 
 impl<'a> ErrorMessage<'a> {
     /// The size of the error number and a quoted header: 20 bytes, as C's `struct nlmsgerr` has.
-    /// The smallest buffer that libipq takes has this length, too (LIB-3).
+    /// libipq's `ipq_read` refuses a buffer that is shorter than this (LIB-3).
     pub const BYTES: usize = 4 + Header::BYTES;
 
     /// The offset of the quoted message in the datagram: after the header and the error number.

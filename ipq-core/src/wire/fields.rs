@@ -89,8 +89,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A writer of fields at fixed offsets, over whatever is there. A field that would not fit is left
-/// out; the layouts of this module all fit.
+/// A writer of fields at fixed offsets, over whatever is there. The layouts of this module all fit
+/// into their bytes. A field that would not fit is left out, or panics in a debug build.
 pub(super) struct FieldsMut<'a> {
     bytes: &'a mut [u8],
     abi: Abi,
@@ -143,8 +143,8 @@ impl<'a> FieldsMut<'a> {
         }
     }
 
-    /// Writes `value`, a number of `bits` bits, at offset `at`, and zeros after it to the end of
-    /// its word.
+    /// Writes `value`, a number of `bits` bits, at offset `at`, and zeros in the rest of the word
+    /// that begins there.
     #[inline(always)]
     pub(super) fn padded_to_word(&mut self, at: usize, value: u32, bits: u32) -> &mut Self {
         let word_bits = 8 * self.abi.word_bytes() as u32;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// The link-layer source address of a packet: 0 to 8 bytes (PKT-7). Ethernet's has 6. Two are equal
-/// only if all 8 bytes of their fields are, also those after the address.
+/// if they have the same length and all 8 bytes of their fields are the same, also those after the
+/// address.
 #[doc(alias("hw_addr", "hw_addrlen"))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {
@@ -24,7 +25,7 @@ pub struct HardwareAddressTooLong {
 impl HardwareAddress {
     /// The size of the field on the wire: 8 bytes.
     pub const WIRE_BYTES: usize = 8;
-    /// No address: the packet has no link-layer header of its own.
+    /// No address, of 0 bytes: for a packet that has no link-layer source address.
     pub const NONE: Self = Self {
         field: [0; Self::WIRE_BYTES],
         length: 0,

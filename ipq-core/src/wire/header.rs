@@ -29,7 +29,7 @@ impl Header {
     /// The size of a header on every machine: 16 bytes.
     pub const BYTES: usize = Abi::HEADER_BYTES;
 
-    /// Reads the header at the start of `bytes`. Returns `None` if there are fewer than 16.
+    /// Reads the header at the start of `bytes`. Returns `None` if `bytes` has fewer than 16 bytes.
     #[must_use]
     #[inline(always)]
     pub fn parse(bytes: &[u8], abi: Abi) -> Option<Self> {
@@ -86,8 +86,8 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Returns the envelope of each message of libipq's: a request, with sequence 0 and the
-    /// handle's port id (LIB-11).
+    /// Returns the envelope that libipq gives to every message that it sends: the flag REQUEST,
+    /// sequence 0, and `port_id`, which is the handle's (LIB-11).
     #[must_use]
     pub const fn request(port_id: PortId) -> Self {
         Self {
@@ -128,8 +128,8 @@ pub enum MessageType {
     /// Type 0x13: the kernel hands over a packet.
     #[doc(alias = "IPQM_PACKET")]
     Packet,
-    /// Any other type. No kernel sends one, and none obeys one. [`from_wire`](Self::from_wire)
-    /// never puts the number of a known type here.
+    /// Any other type. `ip_queue` sends none of these, and obeys none.
+    /// [`from_wire`](Self::from_wire) never puts the number of a known type here.
     Unknown(u16),
 }
 

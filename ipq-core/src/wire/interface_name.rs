@@ -5,9 +5,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-/// The name of a network device: up to 15 bytes from a kernel, up to 16 on the wire, none of them
-/// NUL. It is empty where there is no such device (PKT-6). Bytes after a NUL in the field of the
-/// wire are not compared.
+/// The name of a network device. A kernel gives up to 15 bytes; the field on the wire can hold 16.
+/// No byte of the name is NUL. The name is empty where there is no such device (PKT-6). Bytes after
+/// a NUL in the field are not compared.
 #[doc(alias("indev_name", "outdev_name", "IFNAMSIZ"))]
 #[derive(Clone, Copy, Default)]
 pub struct InterfaceName {

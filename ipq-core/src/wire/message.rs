@@ -7,8 +7,8 @@ use super::header::{Header, MessageType};
 use super::packet::{PacketMessage, PacketMut};
 use super::request::{ModeRequest, VerdictRequest};
 
-/// The one message of a datagram (MSG-11): a header whose length was checked, and the body after
-/// it.
+/// The first message of a datagram, the only one that counts (MSG-11): its header, whose length was
+/// checked, and the body after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The header, as it came.
@@ -36,7 +36,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The message of one datagram, parsed and checked.
+/// The first message of a datagram, parsed and checked.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// The kernel refuses a message, or acknowledges one.
@@ -48,7 +48,7 @@ pub enum Message<'a> {
     Verdict(VerdictRequest, &'a [u8]),
     /// The kernel hands over a packet.
     Packet(PacketMessage<'a>),
-    /// A message of a type that no kernel sends, and its body.
+    /// A message of any other type: its type and its body.
     Unknown(u16, &'a [u8]),
 }
 
@@ -86,8 +86,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The message of one datagram, parsed and checked like a [`Message`]; but a packet's bytes can be
-/// changed in the buffer that they came in.
+/// The first message of a datagram, parsed and checked like a [`Message`]; but a packet's bytes can
+/// be changed in the buffer that they came in.
 #[derive(Debug)]
 pub enum MessageMut<'a> {
     /// The kernel hands over a packet.

@@ -66,7 +66,8 @@ pub mod message_type {
     pub const VERDICT_BATCH: u16 = 0x0303;
 }
 
-/// Types of attributes. A number means something else in a CONFIG message than in the others.
+/// Types of attributes. CONFIG messages have numbers of their own, in the constants `CONFIG_…`. The
+/// other constants are for the other messages.
 pub mod attribute {
     /// The packet's id (u32), its link-layer protocol (u16), and its hook (u8).
     #[doc(alias = "NFQA_PACKET_HDR")]
@@ -118,8 +119,9 @@ pub mod attribute {
     #[doc(alias = "NFQA_PRIORITY")]
     pub const PRIORITY: u16 = 21;
 
-    /// In CONFIG: a [command](super::command) (u8), and three bytes that are not looked at, or a
-    /// protocol family in the last of them.
+    /// In CONFIG: a [command](super::command) (u8), a byte of padding, and a protocol family (u16),
+    /// which only [`BIND_FAMILY`](super::command::BIND_FAMILY) and
+    /// [`UNBIND_FAMILY`](super::command::UNBIND_FAMILY) look at.
     #[doc(alias = "NFQA_CFG_CMD")]
     pub const CONFIG_COMMAND: u16 = 1;
     /// In CONFIG: the copy range (u32), and the copy mode (u8).

@@ -19,7 +19,7 @@ use crate::wire::PortId;
 use crate::wire::nfnetlink::ParseError;
 use messages::{attribute, attribute_of, body, message, packet_header};
 
-/// The port id of the attached peer in these tests.
+/// The program's port id in these tests. The program has attached to the queue with it.
 const PEER: PortId = PortId(4242);
 
 fn options() -> Options {
@@ -30,9 +30,10 @@ fn options() -> Options {
     }
 }
 
-/// Receives `datagram` and translates it, with a bounce buffer and with up to four lengths of
-/// headroom, as far as `room` allows, and checks that all give the same frame. Returns the
-/// translation and the buffer.
+/// Translates `datagram` to a frame in a buffer of `room` bytes, and returns the result and the
+/// buffer. The datagram is received by way of a bounce buffer. If it fits, it is also received in
+/// the buffer itself, from byte 0, 1, 24 and [`FRAME_HEAD`] on: panics unless these give the same
+/// result and frame. `permitted` is `true` if the program has the capability.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
     let translate = |origin: Origin<'_>, copied: usize, mut buffer: Vec<u8>| {
         let received = Received {

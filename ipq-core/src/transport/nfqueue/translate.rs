@@ -4,9 +4,11 @@
 //! - [`datagram`] turns a datagram from the kernel into a frame in the caller's buffer, with
 //!   [`packet`] for packets and [`answer`] for answers;
 //! - [`headroom`] says where in a buffer a datagram is received, and moves bytes to their place;
-//! - [`slices`] takes messages apart that come as several slices;
-//! - [`quote`] holds message and attribute types of our own. A kernel does not know them, but its
-//!   answer quotes them, and so brings the `ip_queue` message back.
+//! - [`slices`] takes apart messages that the program gives in several slices, and puts datagrams
+//!   together from slices;
+//! - [`quote`] holds the message and attribute types that only this transport uses. The transport
+//!   puts the `ip_queue` message into such an attribute. A kernel does not know it, but an answer
+//!   that quotes it brings the `ip_queue` message back.
 
 pub(crate) mod answer;
 pub(crate) mod datagram;

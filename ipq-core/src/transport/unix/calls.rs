@@ -1,8 +1,8 @@
 //! The meaning of a program's socket calls where an emulator stands in for the kernel.
 //!
 //! The library that is loaded into a program and the launcher that traces a program both see the
-//! program's calls, and ask here what the calls mean. Nothing here makes a call, reads memory or
-//! can panic.
+//! program's calls, and ask here what the calls mean. Nothing here makes a system call, reads the
+//! program's memory or can panic.
 
 use crate::errno::Errno;
 use crate::family::Family;
@@ -88,8 +88,8 @@ pub const fn address(PortId(port_id): PortId) -> [u8; ADDRESS_BYTES] {
 
 /// Returns the abstract name of a Unix socket whose datagrams are to look as if they came from the
 /// kernel. The zero byte before the name is left out. A receiver sees the name as an address of 12
-/// bytes, with 0 where a netlink address has the port id; only the address family differs. `serial`
-/// keeps such sockets apart.
+/// bytes, with 0 where a netlink address has the port id; only the address family differs.
+/// Different values of `serial` give different names.
 #[must_use]
 pub const fn kernel_name(serial: u32) -> [u8; 9] {
     let [a, b, c, d] = serial.to_ne_bytes();
@@ -122,14 +122,13 @@ pub enum SocketOption {
     Domain,
     /// `NETLINK_NO_ENOBUFS`: overruns are not reported (SOCK-4).
     NoEnobufs,
-    /// `NETLINK_CAP_ACK`: an error quotes only the header (NFQ-43).
+    /// `NETLINK_CAP_ACK`: an error quotes only the header of the message that failed (NFQ-43).
     CapAck,
     /// `NETLINK_EXT_ACK`: an answer can have attributes (NFQ-44).
     ExtAck,
-    /// Another of today's netlink options that is on or off, and makes no difference to a queue.
+    /// One of the other netlink options that are on or off and make no difference to a queue.
     Indifferent,
-    /// Any other option that is not of the level `SOL_SOCKET`: ENOPROTOOPT, as on kernels that do
-    /// not know it.
+    /// Any other option that is not of the level `SOL_SOCKET`. It gives ENOPROTOOPT.
     UnknownOfNetlink,
 }
 
@@ -159,8 +158,8 @@ impl SocketOption {
     }
 }
 
-/// Returns the number that a program gives an option. Fails with EINVAL if there are fewer bytes
-/// than an `int` has.
+/// Returns the number that a program gives as an option's value: the `int` at the start of `bytes`.
+/// Fails with EINVAL if there are fewer bytes than an `int` has.
 pub fn option_value(bytes: &[u8]) -> Result<i32, Errno> {
     bytes
         .first_chunk()

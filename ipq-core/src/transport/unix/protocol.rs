@@ -43,11 +43,11 @@ pub enum Request {
         /// The number of bytes that are asked for.
         bytes: u32,
     },
-    /// `NETLINK_NO_ENOBUFS`: turns reports of overruns off or on (SOCK-4).
+    /// `NETLINK_NO_ENOBUFS`: sets whether overruns are reported to the program (SOCK-4).
     NoEnobufs {
         /// The socket, as the answer to `Open` named it.
         socket: u64,
-        /// `true` if overruns are not to be reported.
+        /// `true` if overruns are not to be reported; `false` if they are.
         on: bool,
     },
     /// Asks for the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1), which follows
@@ -118,9 +118,11 @@ impl Request {
 pub struct Answer {
     /// The reason of a refusal; 0 if the request was carried out.
     pub errno: Errno,
-    /// The value that was asked for, such as a port id. Its meaning depends on the request.
+    /// A value that depends on the request, such as a port id: see [`Request`]. It is 0 if the
+    /// request has none.
     pub value: u32,
-    /// The name of the socket that was opened, for requests on other connections.
+    /// In an answer to [`Request::Open`], the number by which requests on other connections name
+    /// the socket. It has no use in other answers.
     pub socket: u64,
     /// The layout of the emulated kernel's frames.
     pub abi: Abi,
@@ -174,13 +176,13 @@ impl Answer {
     };
 }
 
-/// A notice of an emulator about a socket. It comes before the frame that it is about.
+/// A notice of an emulator about a socket, on a connection beside that of the socket's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Datagrams were lost, since the receive buffer had no room (SOCK-4).
     Overrun,
-    /// The frames that follow come from this port id (SOCK-8). At first frames come from the
-    /// kernel.
+    /// Frames that are sent after this notice come from this port id, until the next notice of a
+    /// sender (SOCK-8). Before the first such notice, frames come from the kernel.
     Sender(PortId),
 }
 

@@ -2,8 +2,8 @@
 
 use super::ParseError;
 
-/// An attribute: its type, and the span of its content. The content may be beyond the front of the
-/// message that is at hand.
+/// An attribute: its type, and the place of its content in the datagram. The content may lie beyond
+/// the datagram's bytes that are at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
     /// The type, without the two highest bits, which say if the content is nested and if it is in
@@ -23,9 +23,9 @@ pub struct Span {
 }
 
 impl Attribute {
-    /// Returns the content of an attribute that always has `N` bytes. `message` is the front of the
-    /// message that the attribute was found in. Fails if the attribute has another length, or if
-    /// `message` ends before its content does.
+    /// Returns the content of an attribute that always has `N` bytes. `message` is what the
+    /// [`Attributes`] were made with. Fails if the attribute has another length, or if `message`
+    /// ends before the content does.
     pub fn fixed<const N: usize>(self, message: &[u8]) -> Result<&[u8; N], ParseError> {
         if self.content.length != N {
             return Err(ParseError::AttributeSize {
@@ -42,8 +42,9 @@ impl Attribute {
     }
 }
 
-/// An iterator over the attributes of a message. It ends after the first attribute that is wrong,
-/// which it returns as an error. A second attribute of a type under 64 is wrong, too.
+/// An iterator over the attributes of a message. It ends after the first error, which it returns: a
+/// wrong length, a header beyond the bytes that are at hand, or a second attribute of a type under
+/// 64.
 ///
 /// Each step moves on by at least the four bytes of an attribute's header, so the iteration ends
 /// whatever the bytes are. The last attribute need not be padded: the kernel does not pad a
@@ -57,8 +58,8 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Makes an iterator over the attributes from byte `at` to byte `end` of a message. `message`
-    /// is the front of the message that is at hand: it must hold the attributes' headers, and need
+    /// Makes an iterator over the attributes from byte `at` to byte `end` of a datagram. `message`
+    /// holds the datagram's first bytes: it must reach as far as the attributes' headers, and need
     /// not hold their content.
     #[must_use]
     pub const fn new(message: &'a [u8], at: usize, end: usize) -> Self {

@@ -1,4 +1,5 @@
-//! Messages that no kernel sends, each with the error that it gets.
+//! Tests that datagrams which no kernel sends get the right errors, and that random ones never make
+//! the translation panic.
 
 use super::super::translate::datagram::Translated;
 use super::super::translate::quote::{EMBEDDED, REFUSAL, REJECT_PROBE};
@@ -22,8 +23,8 @@ fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
 }
 
 /// Returns an nfnetlink message of the transport's own making, as an answer quotes it. `quoted` is
-/// the port id in its header: the number of bytes that its attributes should hold of an `ip_queue`
-/// message.
+/// the port id in its header. The transport writes there how many bytes of an `ip_queue` message
+/// the attributes hold.
 fn ours(kind: u16, quoted: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     message(kind, 9, quoted, &body(0, attributes))
 }
@@ -32,8 +33,8 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
     attribute(EMBEDDED, bytes)
 }
 
-/// Returns a message that asks the kernel for a refusal, and states that `ip_queue` refused with
-/// `number`.
+/// Returns a message of the type [`REJECT_PROBE`], which every kernel refuses. An attribute in it
+/// says that `ip_queue` refused with the error number `number`, before it checked the capability.
 fn decided(number: i32) -> Vec<u8> {
     ours(
         REJECT_PROBE,
@@ -143,8 +144,8 @@ proptest! {
     }
 }
 
-/// Checks that nothing panics, and that a frame is no longer than its datagram and a PACKET frame's
-/// fixed part together.
+/// Translates `datagram` to a frame in a buffer of `room` bytes, which must not panic. Returns an
+/// error if the frame is longer than the datagram and a PACKET frame's fixed part together.
 fn check(datagram: &[u8], room: usize) -> Result<(), TestCaseError> {
     let longest = datagram.len() + 112;
     let result = translated(datagram, room, true).0;

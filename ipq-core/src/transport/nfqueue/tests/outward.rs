@@ -24,7 +24,8 @@ fn verdict(verdict: Verdict, packet_id: u64, data_len: u64, following: usize) ->
     request.head(Abi::NATIVE, Envelope::request(PEER), following)
 }
 
-/// Returns the request of a message whose header is in order.
+/// Returns the request that is read from a message of `length` bytes that begins with `head`.
+/// Panics if the message's header is refused or ignored.
 fn passed(head: &[u8], length: usize) -> Request {
     match Request::screen(head, length) {
         Some((request, None)) => request,
@@ -66,7 +67,8 @@ proptest! {
     }
 }
 
-/// Makes the head of a plain verdict again from what the kernel is told.
+/// Makes the head of a plain verdict (see [`plain`]) again from `action`, which is what the kernel
+/// is asked to do, and from the number of bytes that follow the head.
 fn rebuilt(action: Action, following: usize) -> [u8; HEAD_BYTES] {
     let Action::Verdict { verdict, id, .. } = action else {
         panic!("{action:?}");
@@ -104,8 +106,9 @@ fn no_verdict_is_plain_before_anybody_has_attached() {
     assert_eq!(plain(head[..].try_into().unwrap(), 0, PortId::KERNEL, &options()), None);
 }
 
-/// Returns the nfnetlink datagram that is sent for a message, as text: a row for each nfnetlink
-/// message's headers, and a row for each attribute.
+/// Returns, as text, the nfnetlink datagram that is sent for the message of `head` and `following`:
+/// a row for each nfnetlink message's headers, and after it a row for each of its attributes. If
+/// `attaches`, the datagram also binds the queue.
 fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> String {
     let request = passed(head, head.len() + following.len());
     let action = request.action(head, options);

@@ -100,7 +100,8 @@ fn each_hook_has_the_devices_that_ip_queue_named(
     );
 }
 
-/// Returns an `ICMPv6` packet of a type, with or without a hop-by-hop header before it.
+/// Returns an IPv6 packet with an `ICMPv6` header of type `kind`. If `hop_by_hop`, there is a
+/// header of hop-by-hop options before that.
 fn icmpv6(kind: u8, hop_by_hop: bool) -> Vec<u8> {
     let mut packet = vec![0; 40];
     packet[6] = if hop_by_hop { 0 } else { 58 };

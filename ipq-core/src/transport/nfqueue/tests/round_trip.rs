@@ -12,20 +12,22 @@ use crate::wire::{CopyMode, VerdictRequest};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// A kernel that these tests play, and its behaviour.
+/// An emulated kernel. Its fields say how it answers messages.
 #[derive(Clone, Copy, Debug)]
 struct Kernel {
     /// `true` if the sender has the capability.
     permitted: bool,
-    /// The outcome of a message that configures or gives a verdict: 0 or an errno.
+    /// The result of each message that configures a queue or gives a verdict: 0 for success, or a
+    /// positive error number. Other messages fail with EINVAL.
     outcome: i32,
     /// `true` if the kernel pads the message that an answer quotes, as newer kernels do.
     pads: bool,
 }
 
 impl Kernel {
-    /// Returns the answers to a datagram, each a datagram: to messages that fail, and to those with
-    /// the flag ACK. Without the capability only the first message is answered, with EPERM.
+    /// Returns the kernel's answers to a datagram of one or more messages, each answer as a
+    /// datagram. It answers each message that fails or has the flag ACK. Without the capability it
+    /// answers only the first message, with EPERM.
     fn answers(self, mut datagram: &[u8]) -> Vec<Vec<u8>> {
         let mut answers = Vec::new();
         while let Some(header) = Header::parse(datagram, Abi::NATIVE) {
@@ -59,8 +61,10 @@ impl Kernel {
     }
 }
 
-/// Sends `bytes` as the transport does. Returns what the kernel was asked for, and the frames that
-/// the program reads. Returns `None` if nothing is sent.
+/// Translates the program's message `bytes` as the transport does, gives the result to `kernel`,
+/// and translates the kernel's answers. Returns what the kernel was asked to do, and the frames for
+/// the program. Returns `None` if the transport sends nothing for the message. If `attaches`, the
+/// message also binds the queue, unless its header is refused or has another port id than [`PEER`].
 fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec<Vec<u8>>)> {
     let head = &bytes[..bytes.len().min(HEAD_BYTES)];
     let (request, refused) = Request::screen(head, bytes.len())?;
@@ -91,8 +95,8 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
     Some((action, frames.collect()))
 }
 
-/// Returns `true` if an answer refuses a CONFIG message that was to bind the queue, or says with
-/// ENODEV that there is no queue to configure.
+/// Returns `true` if an answer means that the queue is not bound: it refuses a CONFIG message, and
+/// either that message was to bind the queue (`attaches`) or the error is ENODEV.
 fn says_unbound(answer: &[u8], attaches: bool) -> bool {
     let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
     answer[24..26] == 0x0302_u16.to_ne_bytes() && (error == -19 || (error != 0 && attaches))

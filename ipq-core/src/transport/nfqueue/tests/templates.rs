@@ -1,4 +1,5 @@
-//! A packet that a template translates becomes what it would have become by itself.
+//! Tests that a packet which is translated by a template gives the same frame as without one, and
+//! of the cache of templates.
 
 use super::super::fast::template::TemplateCache;
 use super::super::options::Options;
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use rstest::rstest;
 
-/// The attributes that nfnetlink gives of a packet, in the kernel's order.
+/// A packet message of nfnetlink, as the values from which its bytes are made.
 #[derive(Clone, Debug)]
 struct Said {
     /// The values that must be the same for packets of one template.
@@ -135,7 +136,8 @@ impl Said {
         (matches!(hook, 3 | 4) || is_known(incoming)) && (matches!(hook, 0 | 1) || is_known(outgoing))
     }
 
-    /// Returns `true` if the attributes fit into the 128 bytes that a template compares.
+    /// Returns `true` if the datagram has at most 128 bytes before the packet's bytes. These are
+    /// the bytes that a template compares.
     fn is_short(&self) -> bool {
         let payload = if self.kind.has_payload {
             self.own.payload.len()
@@ -149,15 +151,15 @@ impl Said {
 /// The length of the buffers in these tests.
 const ROOM: usize = 600;
 
-/// Returns a buffer with `datagram` from byte `at` on.
+/// Returns a buffer of [`ROOM`] bytes that holds `datagram` from byte `at` on.
 fn buffer(datagram: &[u8], at: usize) -> Vec<u8> {
     let mut buffer = vec![0xee; ROOM];
     buffer[at..at + datagram.len()].copy_from_slice(datagram);
     buffer
 }
 
-/// Translates a datagram by itself, and returns the packet's id and the frame. Returns `None` if it
-/// is no packet for the program.
+/// Translates a datagram, received at byte `at` of a buffer, without a template. Returns the
+/// packet's id and its frame. Returns `None` if it is no valid packet of the family in `options`.
 fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let received = Received {
@@ -176,7 +178,8 @@ fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<
     }
 }
 
-/// Makes a template of a datagram and of what it becomes when it is translated by itself.
+/// Translates a datagram without a template, and adds a template that is made of the datagram and
+/// its frame. Adds none if there is no frame or if the cache takes no template.
 fn insert(templates: &mut TemplateCache, datagram: &[u8], options: &Options) {
     let prefix = templates.prefix_to_insert(&buffer(datagram, 0), 0);
     if let (Some(prefix), Some((_, frame))) = (prefix, by_itself(datagram, 0, options)) {
@@ -184,8 +187,8 @@ fn insert(templates: &mut TemplateCache, datagram: &[u8], options: &Options) {
     }
 }
 
-/// Translates a datagram by a template, and returns the packet's id and the frame. Returns `None`
-/// if no template matches.
+/// Translates a datagram, received at byte `at` of a buffer, by one of the templates. Returns the
+/// packet's id and its frame, or `None` if no template matches.
 fn by_template(templates: &TemplateCache, datagram: &[u8], at: usize) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let matched = templates.translate(&mut buffer, at, datagram.len())?;
@@ -239,7 +242,8 @@ proptest! {
     }
 }
 
-/// Returns a packet of `bytes` bytes at FORWARD, with the indices of its devices.
+/// Returns a packet at FORWARD with `bytes` bytes of payload. `incoming` and `outgoing` are the
+/// indices of its devices.
 fn forwarded(incoming: u32, outgoing: u32, bytes: usize) -> Said {
     let kind = Kind {
         family: 2,

@@ -55,10 +55,10 @@ pub(crate) enum Reason {
 }
 
 impl Answer {
-    /// Reads the answer in a datagram of `length` bytes. `front` holds the datagram's first bytes,
-    /// in which only the end of what an attribute quotes may be missing. `peer` is the port id that
-    /// has attached. Returns an error if the answer's lengths or error number are wrong, or if it
-    /// quotes no message that the transport sends.
+    /// Reads the answer in a datagram of `length` bytes. `front` holds the datagram's first bytes;
+    /// it may end within the content of the last attribute that is quoted. `peer` is the port id
+    /// that has attached. Returns an error if a length or the error number in the answer is wrong,
+    /// if the quoted message is damaged, or if the transport sends no messages of its type.
     pub(crate) fn parse(front: &[u8], length: usize, peer: PortId) -> Result<Self, ParseError> {
         let outer = parse_header(front, length)?;
         let end = outer.length as usize;
@@ -110,11 +110,12 @@ impl Answer {
 /// The parts of a quoted nfnetlink message that the transport wrote when it sent that message.
 struct QuotedRequest {
     message_type: u16,
-    /// The port id in the header. It holds the length of the embedded message, or the sender of a
-    /// plain verdict; 0 in a message that the transport sent of its own accord.
+    /// The port id in the quoted message's header, where the transport wrote the length of the
+    /// embedded message, or for a plain verdict the sender's port id, or 0 if it sent the message
+    /// of its own accord.
     port_id: PortId,
-    /// The spans of the datagram that hold the program's message: its head and the rest, or only
-    /// the rest of a plain verdict.
+    /// The places in the datagram of the program's message. The first span is its head and the
+    /// second the rest; for a plain verdict, whose head is not quoted, the first span is the rest.
     parts: [Span; 2],
     count: usize,
     /// `true` if an attribute of the type [`quote::EMBEDDED`] holds bytes of the program's message.
@@ -167,8 +168,9 @@ impl QuotedRequest {
         Ok(quoted)
     }
 
-    /// Returns the reason why `ip_queue` would have refused the message. `errno` is the kernel's
-    /// number. Returns an error for a message of a type that the transport does not send.
+    /// Returns the reason that `ip_queue` would have had to refuse the message, if the kernel
+    /// refused it with `errno`. Returns an error if the transport sends no messages of this type,
+    /// or if the message is a [`quote::REJECT_PROBE`] without a valid error number.
     fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
         match self.message_type {
             quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
@@ -184,9 +186,10 @@ impl QuotedRequest {
         }
     }
 
-    /// Returns the error number that a [`quote::REJECT_PROBE`] asks for, with which `ip_queue`
-    /// refused the message. If the kernel gave EPERM, returns that, unless `ip_queue` refused the
-    /// message before it checked the capability.
+    /// Returns the error number with which `ip_queue` refused the program's message, as the quoted
+    /// [`quote::REJECT_PROBE`] says. If `errno`, the kernel's own number, is EPERM, returns EPERM
+    /// instead, unless the probe says that `ip_queue` refused before it checked the capability.
+    /// Returns an error if the probe has no such number from 1 to 4095.
     fn refusal_asked_for(&self, errno: Errno) -> Result<Errno, ParseError> {
         let [number @ .., before_capability] = self.refusal.ok_or(ParseError::MissingAttribute {
             attribute: quote::REFUSAL,

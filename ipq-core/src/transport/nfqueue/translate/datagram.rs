@@ -40,8 +40,8 @@ pub(crate) enum Translated {
         /// no bytes of the packet.
         before: Option<usize>,
     },
-    /// A packet with this id, of the other family or of none, for which `ip_queue` had another
-    /// queue or no queue. The packet is still queued.
+    /// A packet with this id that makes no frame: it is not of the queue's family, so `ip_queue`
+    /// had it in another queue or in none. The packet still waits for a verdict.
     OtherFamily(u32),
     /// An answer of the kernel to a message.
     Answer {
@@ -54,10 +54,11 @@ pub(crate) enum Translated {
 }
 
 impl Received<'_> {
-    /// Translates the datagram to a frame in `buffer`. A packet of the other family, and an answer
-    /// to a message of the transport's own, make no frame. `devices` looks up two devices by their
-    /// indices; `permitted` returns `true` if the capability is there now. Returns an error for a
-    /// datagram that is damaged, of another type, or a packet of another queue.
+    /// Translates the datagram to a frame in `buffer`. A packet that is not of the queue's family,
+    /// and an answer to a message of the transport's own, make no frame. `devices` looks up two
+    /// devices by their indices, the incoming one first. `permitted` returns `true` if the program
+    /// has the capability now. Returns an error for a datagram that is damaged, that is neither a
+    /// packet nor an answer, or that is a packet of another queue.
     pub(crate) fn translate(
         &self,
         buffer: &mut [u8],

@@ -7,8 +7,8 @@
 //!   its start that the packet's bytes land in their place, if the attributes before them are as
 //!   long as those of the last packet. If not, the bytes are moved.
 //! - For a shorter buffer, the first 512 bytes of the datagram are received into a *bounce buffer*,
-//!   and the rest into the buffer where a packet's bytes begin. So nothing is cut off that the
-//!   frame has room for.
+//!   and the rest into the buffer from [`FRAME_HEAD`] on, where a packet's bytes begin in a frame.
+//!   So nothing is cut off that the frame has room for.
 //!
 //! Either way each byte is copied at most once after the kernel has delivered it.
 
@@ -16,7 +16,8 @@ use crate::wire::PacketMetadata;
 use crate::wire::nfnetlink::Span;
 use std::io::IoSliceMut;
 
-/// The size of a bounce buffer in bytes: more than any kernel says about a packet.
+/// The size of a bounce buffer in bytes. All that a kernel says about a packet, which comes before
+/// the packet's bytes, is shorter than this.
 pub(crate) const BOUNCE_BYTES: usize = 512;
 
 /// The size in bytes of a PACKET frame's fixed part on this machine, the netlink header included. A
@@ -37,10 +38,10 @@ pub(crate) enum Origin<'a> {
     Bounced(&'a BounceBuffer),
 }
 
-/// Returns the headroom with which a packet's bytes land in their place if `before` bytes of the
-/// datagram come before them. Returns 0 if more than [`FRAME_HEAD`] do, so that the bytes must be
-/// moved. A buffer that is used with headroom has [`BOUNCE_BYTES`] to spare, so there is room in
-/// any case for all that a kernel says about a packet, or answers.
+/// Returns the headroom with which a packet's bytes land in their place in the frame, if `before`
+/// bytes of the datagram come before them. Returns 0 if `before` is over [`FRAME_HEAD`]: then the
+/// bytes must be moved. Headroom does not cut a datagram: it is used only in a buffer that is at
+/// least [`BOUNCE_BYTES`] longer than the longest packet that can come.
 pub(crate) const fn headroom(before: usize) -> usize {
     FRAME_HEAD.saturating_sub(before)
 }
@@ -52,8 +53,8 @@ pub(crate) fn parts<'a>(bounce: &'a mut BounceBuffer, buffer: &'a mut [u8]) -> [
     [IoSliceMut::new(bounce), IoSliceMut::new(rest)]
 }
 
-/// Returns the first bytes of a datagram, of which `copied` bytes were received: that many, but at
-/// most [`BOUNCE_BYTES`].
+/// Returns the first bytes of a datagram, from where they were received: `copied` bytes, which is
+/// how many of it were received, but at most [`BOUNCE_BYTES`].
 pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> &'a [u8] {
     let front = match origin {
         Origin::InBuffer(at) => buffer.get(at..).unwrap_or_default(),
@@ -62,9 +63,9 @@ pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> 
     front.get(..copied.min(BOUNCE_BYTES)).unwrap_or(front)
 }
 
-/// Copies the datagram's bytes `from`, which may be in the bounce buffer and in the buffer, to byte
-/// `to` of the buffer. Leaves out those at the end for which the buffer has no room, where they go
-/// to or where they were received.
+/// Copies the bytes `from` of the datagram to byte `to` of the buffer. They may lie in the bounce
+/// buffer, in the buffer, or in both. Leaves out bytes at the end that were cut off when the
+/// datagram was received, or that would go beyond the buffer's end.
 pub(crate) fn place(origin: Origin<'_>, buffer: &mut [u8], from: Span, to: usize) {
     // The offset in the buffer of the datagram's bytes after the bounce buffer.
     let (bounce, rest) = match origin {

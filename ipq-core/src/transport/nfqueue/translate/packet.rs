@@ -5,8 +5,8 @@ use crate::transport::nfqueue::Device;
 use crate::wire::nfnetlink::QueuedPacket;
 use crate::wire::{EtherType, Hook, PacketId, PacketMetadata};
 
-/// Returns the family whose `ip_queue` would have held the packet. Returns `None` for a packet of
-/// neither family.
+/// Returns the family, IPv4 or IPv6, that nfnetlink's header states for the packet. Returns `None`
+/// if it states any other.
 pub(crate) const fn family_of(packet: &QueuedPacket) -> Option<Family> {
     Family::from_protocol_family(packet.family as u32)
 }
@@ -72,9 +72,9 @@ fn is_neighbour_discovery(packet: &[u8]) -> bool {
     matches!(at(icmp), Some(130..=137 | 143))
 }
 
-/// Returns two answers: `true` first if a PACKET frame at this hook names the device that a packet
-/// came in by, with its source address; and `true` second if the frame names the device that the
-/// packet will leave by.
+/// Returns which devices a PACKET frame at this hook names. The first value is `true` if it names
+/// the device that the packet came in by, and gives the packet's link-layer source address. The
+/// second value is `true` if it names the device that the packet will leave by.
 #[inline]
 pub(crate) const fn shows_devices(hook: Hook) -> [bool; 2] {
     match hook {

@@ -1,8 +1,10 @@
-//! Our own numbers in nfnetlink messages. They are no part of the protocol: no kernel knows them.
+//! Message and attribute types that only this transport uses. They are no part of the protocol: no
+//! kernel knows them.
 //!
 //! A kernel ignores an attribute whose type it does not know, and refuses a message whose type it
-//! does not know. Either way its answer quotes the whole message. So the `ip_queue` message that an
-//! nfnetlink message stands for travels to the kernel and back, and nothing is kept here meanwhile.
+//! does not know. When it refuses a message, its answer quotes the whole message. So the `ip_queue`
+//! message that an nfnetlink message stands for comes back with the refusal, and the transport need
+//! not keep it meanwhile.
 
 /// A message type that every kernel refuses, whoever sends it: it is in the queue subsystem, and
 /// names no message of it. It stands for a message that `ip_queue` refused and nfnetlink would not

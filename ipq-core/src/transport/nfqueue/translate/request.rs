@@ -1,9 +1,9 @@
 //! From a MODE or VERDICT message to the nfnetlink message that stands for it.
 //!
 //! Each message that gets an answer from `ip_queue` becomes one nfnetlink message that gets one
-//! answer from the kernel. So answers come through the kernel's socket, in its order. A message
-//! that `ip_queue` refused and nfnetlink would not becomes a [`quote::REJECT_PROBE`], which the
-//! kernel refuses, and which says how `ip_queue` refused it.
+//! answer from the kernel. So the answers come in the order of the messages. A message that
+//! `ip_queue` refused and nfnetlink would not refuse becomes a [`quote::REJECT_PROBE`]: the kernel
+//! refuses the probe, and an attribute in it says how `ip_queue` refused the message.
 //!
 //! An answer quotes the nfnetlink message, and the program expects its own message quoted. So the
 //! nfnetlink message has the program's message *embedded*: its head in an attribute of our own, and
@@ -28,12 +28,13 @@ use crate::wire::{
 /// The size in bytes of a message's head: the header, and MODE or VERDICT without a payload.
 pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.request_bytes();
 
-/// The size in bytes of the room for a datagram of 64 messages, without the program's bytes that
-/// are sent from where they lie. Each message needs at most the 80 bytes of a verdict with an
-/// embedded head and 3 of padding. After the last, there may be a message that binds the queue.
+/// The size of a [`Room`] in bytes: enough for the nfnetlink messages of 64 messages of the
+/// program's, without their payloads, and for a message after them that binds the queue. Each of
+/// the 64 needs at most the 80 bytes of a verdict with an embedded head, and 3 of padding.
 const DATAGRAM_BYTES: usize = AT_ONCE * 84 + 256;
 
-/// Room for a datagram of 64 nfnetlink messages, without the bytes that are not copied.
+/// Room for a datagram of up to 64 nfnetlink messages, without the payloads of the program's
+/// messages.
 pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
 
 /// A writer of a datagram of up to 64 nfnetlink messages.
@@ -48,7 +49,7 @@ pub(crate) struct Request {
     pub(crate) embedded: bool,
 }
 
-/// An action that the kernel is asked for in place of a program's message.
+/// What the kernel is asked to do for a message of the program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Refuse the message, as `ip_queue` did.
@@ -67,7 +68,8 @@ pub(crate) enum Action {
         /// `true` if the bytes that follow the message's head replace the packet.
         replaces: bool,
     },
-    /// Give a verdict on every packet up to this id. This stands for several plain verdicts.
+    /// Give the same verdict on every queued packet up to the packet with this id. This stands for
+    /// several plain verdicts.
     VerdictUpTo { verdict: Verdict, id: u32 },
 }
 
@@ -144,8 +146,9 @@ impl Request {
 
     /// Returns the action that the peer's verdict asks for: to refuse STOLEN and unknown values
     /// with EINVAL and an id of more than 32 bits with ENOENT, and else to give the verdict (VER-1,
-    /// VER-2). A payload replaces the packet if it has `data_len` bytes and at least the family's
-    /// fixed header (VER-5, VER-6).
+    /// VER-2). The bytes after the message's head replace the packet if they are as many as
+    /// `data_len` says and at least the family's fixed header. If not, the verdict holds without
+    /// them (VER-5, VER-6).
     #[inline]
     pub(crate) fn verdict(&self, request: VerdictRequest, options: &Options) -> Action {
         let VerdictRequest {
@@ -168,9 +171,10 @@ impl Request {
         }
     }
 
-    /// Returns the most bytes of content that the kernel may send because of this message: a
-    /// packet's, if it asks for mode PACKET, or those after its own head, in an answer that quotes
-    /// it. Returns `None` if neither has any.
+    /// Returns the number of bytes by which this message can lengthen what the kernel sends: for a
+    /// message that sets mode PACKET the bytes of a packet up to its range, and for any message the
+    /// bytes after its own head, which an answer may quote; of the two the greater number, but at
+    /// most [`LONGEST_CONTENT`]. Returns `None` if that is 0.
     pub(crate) fn bytes_to_come(&self, action: Action) -> Option<usize> {
         let asked = match action {
             Action::Mode {
@@ -195,9 +199,8 @@ impl Request {
     }
 }
 
-/// Returns the action that a MODE message asks for. An unknown mode is refused with EINVAL. The
-/// range counts in mode PACKET only, where it is cut to 32 bits; in the other modes it becomes 0
-/// (MSG-8).
+/// Returns the action that a MODE message asks for. An unknown mode is refused with EINVAL. In mode
+/// PACKET the low 32 bits of the range count; in the other modes the range becomes 0 (MSG-8).
 fn mode(request: ModeRequest) -> Action {
     match request.mode {
         CopyMode::None | CopyMode::Meta => Action::Mode {
@@ -278,9 +281,9 @@ pub(crate) fn write(
     Some(cut)
 }
 
-/// Writes a second message, which binds the queue in mode NONE, after a message that can't bind,
-/// such as a verdict. It comes second: where the sender lacks the capability, the kernel answers
-/// the datagram's first message only.
+/// Writes a message of the transport's own that binds the queue in mode NONE. It follows a message
+/// that can't bind, such as a verdict, in the same datagram. It comes second, since a kernel
+/// answers only the first message of a sender without the capability.
 fn bind_also(writer: &mut Writer<'_>, options: &Options) {
     begin_own(writer, message_type::CONFIG, options);
     bind(writer, options);
@@ -288,8 +291,8 @@ fn bind_also(writer: &mut Writer<'_>, options: &Options) {
     writer.end(0);
 }
 
-/// Writes a datagram that drops the packet `id`. No program has asked for it, and the kernel does
-/// not answer if it succeeds.
+/// Writes a message that drops the packet `id`, of the transport's own accord. The kernel answers
+/// it only if that fails.
 pub(crate) fn drop_packet(writer: &mut Writer<'_>, id: u32, options: &Options) {
     begin_own(writer, message_type::VERDICT, options);
     verdict_header(writer, Verdict::Drop, id, options);
@@ -312,8 +315,8 @@ fn begin_own(writer: &mut Writer<'_>, message_type: u16, options: &Options) {
     writer.message(message_type, envelope, 0, options.queue_number);
 }
 
-/// Writes the attributes that bind the queue with its options. Options that were not asked for stay
-/// as the kernel has them.
+/// Writes the attributes that bind the queue with its options. An option that is not set is not
+/// written, so the kernel's value stays.
 fn bind(writer: &mut Writer<'_>, options: &Options) {
     writer.attribute(attribute::CONFIG_COMMAND, &[command::BIND, 0, 0, 0]);
     if let Some(packets) = options.max_length {

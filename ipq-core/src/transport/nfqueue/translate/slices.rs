@@ -25,8 +25,8 @@ pub(crate) fn total_length(parts: &[IoSlice<'_>]) -> usize {
     }
 }
 
-/// Returns the first bytes of `parts`, at most [`HEAD_BYTES`]. They are copied into `room` only if
-/// they are in several slices.
+/// Returns the first bytes of `parts`, at most [`HEAD_BYTES`]. They are copied into `room` unless
+/// the first part alone has [`HEAD_BYTES`].
 #[inline]
 pub(crate) fn head<'a>(parts: &'a [IoSlice<'_>], room: &'a mut [u8; HEAD_BYTES]) -> &'a [u8] {
     if let Some(whole) = parts.first().and_then(|first| first.get(..HEAD_BYTES)) {
