@@ -38,7 +38,8 @@ pub enum Event<'a> {
     },
     /// A receive returned, with a datagram or with an error.
     Received {
-        /// The bytes in the receiver's buffer; empty if none came.
+        /// The bytes of the datagram in the receiver's buffer, cut where the buffer ends; empty if
+        /// none came.
         bytes: &'a [u8],
         /// The datagram's true length and its sender, or the error, which may be a time-out.
         result: Result<Datagram, TransportError>,

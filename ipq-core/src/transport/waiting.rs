@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 /// The behaviour of a receive system call when there is nothing to receive.
 #[derive(Clone, Copy)]
 pub(super) enum Attempt {
-    /// The call fails with EAGAIN.
+    /// The call fails with EAGAIN if there is nothing to receive.
     AtOnce,
-    /// The call waits.
+    /// The call waits until there is something to receive.
     Blocking,
 }
 

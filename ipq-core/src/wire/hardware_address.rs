@@ -18,7 +18,7 @@ pub struct HardwareAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame has room for a hardware address of 8 bytes, and this one is said to have {stated}")]
 pub struct HardwareAddressTooLong {
-    /// The stated length in bytes.
+    /// The stated length of the address in bytes.
     pub stated: usize,
 }
 

@@ -146,10 +146,11 @@ pub mod command {
     /// Unbinds the queue, and drops what is in it.
     #[doc(alias = "NFQNL_CFG_CMD_UNBIND")]
     pub const UNBIND: u8 = 2;
-    /// Has the packets of a protocol family go to nfnetlink queues. Kernels since 3.8 do nothing.
+    /// Makes nfnetlink's queues take the packets of a protocol family. It does nothing on kernels
+    /// since 3.8.
     #[doc(alias = "NFQNL_CFG_CMD_PF_BIND")]
     pub const BIND_FAMILY: u8 = 3;
-    /// Undoes [`BIND_FAMILY`]. Kernels since 3.8 do nothing.
+    /// Undoes [`BIND_FAMILY`]. It does nothing on kernels since 3.8.
     #[doc(alias = "NFQNL_CFG_CMD_PF_UNBIND")]
     pub const UNBIND_FAMILY: u8 = 4;
 }

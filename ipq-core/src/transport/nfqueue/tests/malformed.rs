@@ -16,7 +16,8 @@ const PACKET: u16 = 0x0300;
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
 
-/// Returns an answer to `quoted`, which is cut to its header for error 0.
+/// Returns an answer with `error` that quotes the message `quoted`: for error 0 only its header,
+/// and otherwise all of it.
 fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
     let quoted = if error == 0 { &quoted[..16] } else { quoted };
     message(2, 9, 1, &[&error.to_ne_bytes(), quoted].concat())

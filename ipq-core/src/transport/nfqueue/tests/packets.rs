@@ -12,7 +12,8 @@ use rstest::rstest;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
-/// Returns a packet message with every attribute that a frame shows: in by eth0, and out by lo.
+/// Returns a packet message at `hook` with every attribute that a frame shows. The packet comes in
+/// by eth0 and goes out by lo.
 fn everything(hook: u8, payload: &[u8]) -> Vec<u8> {
     let attributes = [
         packet_header(0x0102_0304, IPV4, hook),

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 /// An emulated kernel. Its fields say how it answers messages.
 #[derive(Clone, Copy, Debug)]
 struct Kernel {
-    /// `true` if the sender has the capability.
+    /// `true` if the sender has the capability `CAP_NET_ADMIN`.
     permitted: bool,
     /// The result of each message that configures a queue or gives a verdict: 0 for success, or a
     /// positive error number. Other messages fail with EINVAL.

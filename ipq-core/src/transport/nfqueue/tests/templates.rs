@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use rstest::rstest;
 
-/// A packet message of nfnetlink, as the values from which its bytes are made.
+/// A packet message of nfnetlink, given by the values that its bytes are made from.
 #[derive(Clone, Debug)]
 struct Said {
     /// The values that must be the same for packets of one template.
@@ -26,7 +26,8 @@ struct Kind {
     family: u8,
     protocol: u16,
     hook: u8,
-    /// The index of the incoming device. Device 3 is unknown.
+    /// The index of the device that the packet came in by; `None` if there is none. The transport
+    /// knows no device 3.
     incoming: Option<u32>,
     outgoing: Option<u32>,
     is_marked: bool,

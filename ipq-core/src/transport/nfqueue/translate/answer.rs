@@ -50,7 +50,8 @@ pub(crate) enum Quoted {
 pub(crate) enum Reason {
     /// The reason is this error number.
     Number(Errno),
-    /// The sender lacks the capability, or the queue is another's: nfnetlink says EPERM for both.
+    /// The sender lacks the capability `CAP_NET_ADMIN`, or another socket has bound the queue:
+    /// nfnetlink says EPERM for both.
     NotPermittedOrTaken,
 }
 
@@ -107,7 +108,7 @@ impl Answer {
     }
 }
 
-/// The parts of a quoted nfnetlink message that the transport wrote when it sent that message.
+/// What the transport reads from an nfnetlink message of its own that an answer quotes.
 struct QuotedRequest {
     message_type: u16,
     /// The port id in the quoted message's header, where the transport wrote the length of the
@@ -168,9 +169,9 @@ impl QuotedRequest {
         Ok(quoted)
     }
 
-    /// Returns the reason that `ip_queue` would have had to refuse the message, if the kernel
-    /// refused it with `errno`. Returns an error if the transport sends no messages of this type,
-    /// or if the message is a [`quote::REJECT_PROBE`] without a valid error number.
+    /// Returns the reason of the refusal as `ip_queue` would have given it. `errno` is the error
+    /// number in the kernel's answer. Returns an error if the transport sends no messages of the
+    /// quoted type, or if the message is a [`quote::REJECT_PROBE`] without a valid error number.
     fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
         match self.message_type {
             quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
@@ -205,9 +206,9 @@ impl QuotedRequest {
         }
     }
 
-    /// Returns the meaning of the refusal for the program: none, if the program has not sent the
-    /// message. Returns an error if the quoted bytes of the program's message are not as many as
-    /// the quoted header says.
+    /// Returns [`Reply::None`] if the transport sent the quoted message of its own accord, and
+    /// otherwise [`Reply::Refusal`] with `reason` and the program's message. Returns an error if
+    /// the quoted bytes of an embedded message are not as many as the quoted header says.
     fn reply(&self, reason: Reason) -> Result<Reply, ParseError> {
         if self.port_id == PortId::KERNEL && self.count == 0 {
             return Ok(Reply::None);

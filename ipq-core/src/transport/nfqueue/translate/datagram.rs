@@ -24,7 +24,7 @@ pub(crate) struct Received<'a> {
     pub(crate) length: usize,
     /// The options of the queue that the datagram came from.
     pub(crate) options: &'a Options,
-    /// The port id that has attached to the queue, or 0.
+    /// The port id that has attached to the queue; 0 if none has.
     pub(crate) peer: PortId,
 }
 
@@ -174,8 +174,9 @@ impl Received<'_> {
     }
 }
 
-/// Returns the error number that `ip_queue` gave for `reason`. EPERM of nfnetlink becomes EBUSY if
-/// the sender has the capability, for then the queue is another's.
+/// Returns the error number that `ip_queue` gave for `reason`. If nfnetlink's EPERM can have two
+/// reasons, asks `permitted`: EBUSY if the sender has the capability, since another socket has then
+/// bound the queue, and EPERM if it has not.
 fn errno_of(reason: Reason, permitted: impl FnOnce() -> bool) -> Errno {
     match reason {
         Reason::Number(errno) => errno,

@@ -53,8 +53,8 @@ pub(crate) fn parts<'a>(bounce: &'a mut BounceBuffer, buffer: &'a mut [u8]) -> [
     [IoSliceMut::new(bounce), IoSliceMut::new(rest)]
 }
 
-/// Returns the first bytes of a datagram, from where they were received: `copied` bytes, which is
-/// how many of it were received, but at most [`BOUNCE_BYTES`].
+/// Returns the first bytes of a datagram from the place where it was received: at most
+/// [`BOUNCE_BYTES`], and at most `copied`, the number of bytes that were received.
 pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> &'a [u8] {
     let front = match origin {
         Origin::InBuffer(at) => buffer.get(at..).unwrap_or_default(),

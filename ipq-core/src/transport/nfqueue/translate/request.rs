@@ -127,9 +127,10 @@ impl Request {
         self.length().saturating_sub(HEAD_BYTES)
     }
 
-    /// Returns the action that a message of the peer's asks for: a mode, a verdict or a refusal
-    /// (MSG-7 to MSG-9, VER-1, VER-2, VER-5, VER-6). A message of another type, or with too short a
-    /// body, is refused with EINVAL. `head` holds the message's first bytes.
+    /// Returns what the kernel is asked to do for a message of the peer's: to set a mode, to give a
+    /// verdict, or to refuse the message (MSG-7 to MSG-9, VER-1, VER-2, VER-5, VER-6). A message of
+    /// another type than MODE or VERDICT, or with too short a body, is refused with EINVAL. `head`
+    /// holds the message's first bytes.
     pub(crate) fn action(&self, head: &[u8], options: &Options) -> Action {
         let body = head
             .get(Header::BYTES..self.length().min(HEAD_BYTES))
@@ -171,10 +172,11 @@ impl Request {
         }
     }
 
-    /// Returns the number of bytes by which this message can lengthen what the kernel sends: for a
-    /// message that sets mode PACKET the bytes of a packet up to its range, and for any message the
-    /// bytes after its own head, which an answer may quote; of the two the greater number, but at
-    /// most [`LONGEST_CONTENT`]. Returns `None` if that is 0.
+    /// Returns the most bytes of content that the kernel may put into one datagram because of this
+    /// message. For a message that sets mode PACKET these are the bytes of a packet: as many as its
+    /// range, or [`LONGEST_CONTENT`] for range 0. For every message they are also the bytes after
+    /// its head, which an answer may quote. The greater number counts, but at most
+    /// [`LONGEST_CONTENT`]. Returns `None` if it is 0.
     pub(crate) fn bytes_to_come(&self, action: Action) -> Option<usize> {
         let asked = match action {
             Action::Mode {
@@ -359,10 +361,10 @@ pub(crate) fn rebuild(port_id: PortId, verdict_header: [u8; 8], following: usize
     *head.first_chunk().unwrap_or(&[0; HEAD_BYTES])
 }
 
-/// Returns the header that `ip_queue` quoted in an acknowledgement, from the header that nfnetlink
-/// quotes: of type MODE or VERDICT, with the length that was sent in the place of the port id, and
-/// with the port id `peer`, since only the peer's messages are acknowledged. Returns `None` if
-/// nfnetlink quotes a message of another type than CONFIG, VERDICT or a batch of verdicts.
+/// Returns the header of the program's message that the kernel acknowledges, made from the header
+/// `quoted` of the nfnetlink message. Its type is MODE for CONFIG, and VERDICT for VERDICT or a
+/// batch of verdicts. Its length is what `quoted` holds as the port id. Its port id is `peer`,
+/// since only the peer's messages are acknowledged. Returns `None` if `quoted` has another type.
 pub(crate) fn acknowledged(quoted: Header, peer: PortId) -> Option<Header> {
     let message_type = match quoted.message_type.to_wire() {
         message_type::CONFIG => MessageType::Mode,

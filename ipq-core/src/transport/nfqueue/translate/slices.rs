@@ -26,7 +26,7 @@ pub(crate) fn total_length(parts: &[IoSlice<'_>]) -> usize {
 }
 
 /// Returns the first bytes of `parts`, at most [`HEAD_BYTES`]. They are copied into `room` unless
-/// the first part alone has [`HEAD_BYTES`].
+/// the first part alone has at least [`HEAD_BYTES`].
 #[inline]
 pub(crate) fn head<'a>(parts: &'a [IoSlice<'_>], room: &'a mut [u8; HEAD_BYTES]) -> &'a [u8] {
     if let Some(whole) = parts.first().and_then(|first| first.get(..HEAD_BYTES)) {
