@@ -45,8 +45,8 @@ fn the_headers_compile_without_a_warning_and_lay_out_what_the_kernel_does(
     assert_eq!(String::from_utf8_lossy(&compiled.stderr), "");
 }
 
-/// Compiles each list of headers, in an order that programs in the field use, with the extensions
-/// of the compiler's own dialect.
+/// Compiles a file that includes these headers in this order, as programs in the field do, in GNU
+/// C89 or GNU C++17. Checks that there is no warning.
 #[rstest]
 fn the_headers_go_with_the_kernels_and_the_c_librarys_in_the_orders_of_programs(
     #[values(

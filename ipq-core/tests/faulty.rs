@@ -299,7 +299,8 @@ fn a_task_sees_the_same_faults_and_is_woken_for_nothing_instead_of_a_time_out() 
     assert_eq!(poll(), Some(Ok((b'd', PortId::KERNEL))));
 }
 
-/// Checks the error that a handle returns for each fault, and that its next read succeeds.
+/// Checks the error that a handle's first read returns for this fault, and that the next read
+/// succeeds.
 #[rstest]
 #[case(Arrival::Cut(50), Error::Truncated { read: 50, whole: 112 })]
 #[case(Arrival::Cut(0), Error::Truncated { read: 0, whole: 112 })]
@@ -370,8 +371,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Checks that a handle bears any plan: it never panics, each datagram is delivered as the
-    /// record of faults says, and once the plans are at their end everything works again.
+    /// Checks that a handle bears any plan of faults. It never panics; as many datagrams are
+    /// received as the record of faults implies; and once the plans are at their end, reads and
+    /// verdicts succeed again.
     #[test]
     fn a_handle_bears_any_plan(
         arrivals in vec(arrival(), 0..40),

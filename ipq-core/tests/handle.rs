@@ -350,8 +350,8 @@ mod checks {
         }
     }
 
-    /// Reads from a transport that states false lengths. Checks that nothing outside the buffer is
-    /// read, and that stale bytes in the buffer are not taken for a message.
+    /// Reads from a transport that states false lengths. Checks that the read fails without a
+    /// panic, and that its error names no more bytes than the buffer has.
     #[rstest]
     #[case(usize::MAX, usize::MAX)]
     #[case(usize::MAX, 0)]
@@ -381,7 +381,8 @@ mod checks {
     }
 }
 
-/// Checks that a refused datagram changes nothing: see "Defects of the original" in
+/// Checks that a datagram whose sender is not the kernel changes nothing in the handle: not its
+/// port id, its count of overruns, or the verdicts that it sends. See "Defects of the original" in
 /// `ipq_core::protocol`.
 #[test]
 fn a_forged_datagram_diverts_nothing() {
@@ -416,7 +417,8 @@ fn overruns_are_counted_and_lose_nothing_that_is_there() {
     assert_eq!(handle.overruns(), 2);
 }
 
-/// Checks that libipq counts a signal as an error only during a wait for ever (LIB-3).
+/// Checks the error of a read that a signal interrupts, and libipq's last error after it (LIB-3): a
+/// wait for ever sets it to Receive, and any other wait leaves it as it was.
 #[rstest]
 #[case(Wait::Forever, true, ErrorNumber::Receive)]
 #[case(Wait::Never, false, ErrorNumber::Timeout)]

@@ -1,4 +1,5 @@
-//! Tests of an nfnetlink queue over a socket of somebody else's that states wrong lengths.
+//! Tests of an nfnetlink queue over a socket that these tests implement, and that states wrong
+//! lengths of datagrams.
 
 #![cfg(target_os = "linux")]
 

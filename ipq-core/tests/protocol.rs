@@ -37,8 +37,8 @@ fn the_links_in_the_documentation_know_every_group_of_rules() {
     }
 }
 
-/// Checks every rule id in every text file: in the packaged crate those of the crate alone, and in
-/// the repository those of all packages.
+/// Checks that each rule id in each text file is on a page. Reads the files of the whole
+/// repository, or those of the crate alone if it was packaged.
 #[test]
 fn every_rule_that_is_cited_is_on_a_page() {
     let mut unknown = BTreeMap::<_, Vec<PathBuf>>::new();

@@ -164,7 +164,8 @@ fn a_change_to_a_replacement_is_sent_too() {
     assert_eq!(verdicts(handle.transport()), [(1, Verdict::Accept, expected)]);
 }
 
-/// The first packet has fewer bytes than its header states, and the second is whole.
+/// Checks that the checksums of a packet with fewer bytes than its header states can't be repaired,
+/// and that its verdict has no replacement. The second packet is whole, and its verdict has one.
 #[cfg(feature = "etherparse")]
 #[test]
 fn a_packet_whose_checksums_can_not_be_repaired_is_not_replaced() {

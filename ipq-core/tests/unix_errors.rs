@@ -1,4 +1,5 @@
-//! Tests of the error when no emulator answers at a path: it says if one is there, and what to do.
+//! Tests of the error when no emulator answers at a path. It says whether an emulator is there, and
+//! what to do.
 
 #![cfg(target_os = "linux")]
 

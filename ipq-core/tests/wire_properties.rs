@@ -242,8 +242,8 @@ proptest! {
         prop_assert_eq!(ErrorMessage::head(read.error, abi, envelope, read.quoted.len()), head);
     }
 
-    /// Checks all bytes but the padding between the address and `data_len`, whose values are not
-    /// specified.
+    /// Checks that a packet message that was read is written with the same bytes. Only the padding
+    /// between the address and `data_len` may differ, since its values are not specified.
     #[test]
     fn a_packet_that_was_read_is_written_byte_for_byte((abi, mut bytes) in near_frame()) {
         bytes.drain(..Header::BYTES);

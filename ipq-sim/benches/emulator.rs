@@ -1,4 +1,4 @@
-//! What a packet's way through the emulator costs.
+//! Benchmarks of a packet's way through the emulator.
 //!
 //! `cargo bench -p ipq-sim`. The goal: the round trip of 1400 bytes costs no more than that of META
 //! and twice a copy of the payload. What a verdict costs in short and in long queues: `cargo bench
@@ -16,7 +16,8 @@ fn main() {
     divan::main();
 }
 
-/// An Ethernet frame with an IPv4 packet of that length for `destination`, as it arrives on `tap0`.
+/// Returns an Ethernet frame that arrives on `tap0`, with an IPv4 packet of `length` bytes for
+/// `destination`.
 fn frame(destination: [u8; 4], length: usize) -> Bytes {
     let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0x20, 1], [2, 0, 0, 0, 0x10, 1])
         .ipv4([10, 1, 0, 2], destination, 64)
@@ -27,8 +28,7 @@ fn frame(destination: [u8; 4], length: usize) -> Bytes {
     frame.into()
 }
 
-/// A kernel that queues what arrives for itself, or what it forwards, and a handle that has set a
-/// mode.
+/// Returns an emulator that queues the packets at `hook`, and a handle that has set `mode`.
 fn listening(hook: Hook, mode: CopyMode) -> (Sim, Handle<SimTransport>) {
     let sim = Kernel::builder()
         .keep_fates(0)
@@ -50,8 +50,8 @@ fn read_id(handle: &Handle<SimTransport>, buffer: &mut [u8]) -> PacketId {
     }
 }
 
-/// A packet arrives, is read, is let through, and taken if it leaves. The frame is given away, as
-/// by a test that makes its own.
+/// Measures the way of one packet: its frame arrives on `tap0`, the handle reads the packet and
+/// accepts it, and what left by `tap1` is taken. The frame is made before the measurement.
 fn round_trip(bencher: Bencher<'_, '_>, hook: Hook, mode: CopyMode, length: usize) {
     let destination = if hook == Hook::Input {
         [10, 1, 0, 1]
@@ -70,7 +70,7 @@ fn round_trip(bencher: Bencher<'_, '_>, hook: Hook, mode: CopyMode, length: usiz
     });
 }
 
-/// For comparison: one copy of a payload.
+/// Measures one copy of `length` bytes, for comparison.
 #[divan::bench(args = [64, 1400, 65_535])]
 fn copy(bencher: Bencher<'_, '_>, length: usize) {
     let payload = vec![0x55_u8; length];

@@ -26,8 +26,9 @@ struct Holder {
 }
 
 impl Holder {
-    /// Runs for `time` on the clock `now`. That is the emulator's clock in this example; on a
-    /// kernel it is the program's own.
+    /// Holds each packet that comes, and accepts it when it is due, until `time` has passed on the
+    /// clock `now`. That is the emulator's clock in this example; on a kernel it is the program's
+    /// own.
     fn run(
         &mut self,
         handle: &Handle<impl Transport>,

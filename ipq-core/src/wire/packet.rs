@@ -1,4 +1,5 @@
-//! PACKET: the kernel hands over a packet.
+//! The PACKET message of `ip_queue`, in which the kernel hands over a packet: writing, reading, and
+//! changing its packet.
 
 use super::abi::Abi;
 use super::error::WireError;
@@ -35,8 +36,9 @@ pub struct PacketMetadata {
 }
 
 impl PacketMetadata {
-    /// Writes the head of a PACKET frame with `payload_length` bytes of packet. After those the
-    /// sender adds [`padding`]`(payload_length)` bytes, which the header's length counts (WIRE-4).
+    /// Writes the head of a PACKET frame: the netlink header and the message's fixed part. The
+    /// sender appends `payload_length` bytes of packet, and then [`padding`]`(payload_length)`
+    /// bytes. The header's length counts both (WIRE-4).
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, payload_length: usize) -> Head {
@@ -47,7 +49,8 @@ impl PacketMetadata {
         })
     }
 
-    /// The length of the [head](Self::head) on this machine: 112 or 88 bytes.
+    /// The length in bytes of the [head](Self::head) in this machine's layout: 112 with 64-bit
+    /// words, 88 with 32-bit words.
     pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
 
     /// Writes the [head](Self::head), as this machine lays it out, to `room`, over whatever is
@@ -169,8 +172,9 @@ impl<'a> PacketMut<'a> {
     }
 
     /// Returns the packet's bytes, for the program to change and to give back as a replacement.
-    /// They are the bytes that the kernel handed over: if the packet is longer than the copy range,
-    /// such a verdict cuts it to them (PKT-4, VER-7). No checksum is mended (VER-8).
+    /// They are only the bytes that the kernel handed over: if the packet is longer than the copy
+    /// range, replacing it by them cuts it to the range (PKT-4, VER-7). Checksums are not updated
+    /// (VER-8).
     #[must_use]
     #[inline(always)]
     pub fn into_payload(self) -> &'a mut [u8] {
@@ -178,8 +182,8 @@ impl<'a> PacketMut<'a> {
     }
 }
 
-/// Declares accessors of a packet message. They are expanded in place, where the compiler may know
-/// the ABI and then folds the offsets.
+/// Declares methods of [`PacketMessage`] that read one field each. They are always inlined: where
+/// the compiler knows the ABI, it then knows the field's offset, too.
 macro_rules! getters {
     ($($(#[$doc:meta])* $name:ident: $type:ty = |$fields:ident, $at:ident| $value:expr;)*) => {
         $(
@@ -195,7 +199,7 @@ macro_rules! getters {
     };
 }
 
-/// A checked PACKET message, over the bytes that it came in.
+/// A checked PACKET message, which borrows the bytes that it was read from.
 #[doc(alias("ipq_packet_msg_t", "ipq_get_packet"))]
 #[derive(Clone, Copy)]
 pub struct PacketMessage<'a> {

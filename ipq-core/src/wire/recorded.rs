@@ -30,30 +30,31 @@ pub(super) const MODE_LP64: &str =
 /// libipq's mode message: PACKET, range 65,535. i386.
 pub(super) const MODE_ILP32: &str = "1c000000 1100 0100 00000000 92100000 02 000000 ffff0000 00000000";
 
-/// ACCEPT for [`PACKET_LP64`].
+/// A VERDICT message that accepts the packet of [`PACKET_LP64`].
 pub(super) const VERDICT_LP64: &str = "\
     28000000 1200 0100 00000000 92100000 01000000 00000000 400b730e0088ffff 0000000000000000";
 
-/// ACCEPT for [`PACKET_ILP32`].
+/// A VERDICT message that accepts the packet of [`PACKET_ILP32`].
 pub(super) const VERDICT_ILP32: &str = "1c000000 1200 0100 00000000 92100000 01000000 8004e0ce 00000000";
 
-/// ENOENT for a verdict with 8 bytes of replacement, quoted whole. x86-64.
+/// The kernel's answer ENOENT to a verdict with 8 bytes of replacement. It quotes the verdict
+/// whole. x86-64.
 pub(super) const ENOENT_LP64: &str = "\
     44000000 0200 0000 48000000 92100000 feffffff \
     30000000 1200 0100 48000000 92100000 01000000 00000000 efbeadde00000000 0800000000000000 4500001c00000000";
 
-/// EINVAL for a mode message with a body of one byte: the header states 37 bytes, the datagram has
-/// 40. i386.
+/// The kernel's answer EINVAL to a mode message with a body of one byte. The answer's header states
+/// 37 bytes, and its datagram has 40, with padding. i386.
 pub(super) const EINVAL_ODD: &str = "\
     25000000 0200 0000 09000000 92100000 eaffffff \
     11000000 1100 0100 09000000 92100000 02 000000";
 
-/// An acknowledgement: only the header is quoted. x86-64.
+/// The kernel's acknowledgement of a mode message. It quotes only that message's header. x86-64.
 pub(super) const ACKNOWLEDGEMENT: &str = "\
     24000000 0200 0000 63000000 92100000 00000000 \
     28000000 1100 0500 63000000 92100000";
 
-/// Returns the bytes of one of the texts in this module.
+/// Returns the bytes that the hexadecimal digits in `hex` stand for. Spaces are skipped.
 pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()

@@ -11,10 +11,11 @@ use super::values::{CopyMode, PacketId, Verdict};
 #[doc(alias = "ipq_mode_msg_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModeRequest {
-    /// The part of each packet that the kernel copies.
+    /// The part of each packet that the kernel hands over.
     pub mode: CopyMode,
-    /// The most bytes of each packet that the kernel copies in mode PACKET; 0 for all. Kernels cut
-    /// the number to 32 bits, but for the oldest, and then to 65,535.
+    /// The most bytes of each packet that the kernel hands over in mode PACKET; 0 for 65,535. A
+    /// kernel keeps the low 32 bits of the number, and takes 65,535 for a larger one. Linux 2.4.0
+    /// does neither.
     pub range: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The checks of a request's header, MSG-1 to MSG-4, for whoever stands in for the kernel.
+//! The checks of a request's header, MSG-1 to MSG-4, for a program that plays the kernel's side.
 
 use super::abi::Abi;
 use super::header::{Flags, Header, MessageType};
@@ -79,7 +79,7 @@ impl Objection {
 pub enum Response {
     /// The message is ignored in silence.
     Ignore,
-    /// The message is refused with this error number. It does not attach.
+    /// The message is refused with this error number, and does not attach its sender to the queue.
     Refuse(Errno),
     /// The objection does not count: the next check follows.
     Overlook,
@@ -90,10 +90,12 @@ pub enum Response {
 pub enum Screened {
     /// The message is ignored in silence.
     Ignored,
-    /// The message is refused with this error number, and does not attach. Of a datagram that is
-    /// shorter than a header the missing bytes count as zeros.
+    /// The message is refused with this error number, and does not attach its sender to the queue.
+    /// The header is the message's own; if the datagram is shorter than a header, the missing bytes
+    /// are zeros.
     Refused(Header, Errno),
-    /// The header is in order. The capability check follows (MSG-5).
+    /// No objection applies, or each that applies is overlooked. The header is the message's own.
+    /// The capability check follows (MSG-5).
     Passed(Header),
 }
 

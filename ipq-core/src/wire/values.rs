@@ -1,4 +1,5 @@
-//! The values in frames. Each type can hold whatever the wire can, and says what it means.
+//! Types for the values in frames. Each type can hold whatever number its field can, with a meaning
+//! or without.
 
 use std::fmt;
 
@@ -23,8 +24,8 @@ impl PortId {
     /// The kernel's own port id: 0 (SOCK-6).
     pub const KERNEL: Self = Self(0);
 
-    /// Returns `true` if a message with this port id can attach: it must be above 0 as a signed
-    /// number (MSG-2).
+    /// Returns `true` if a message with this port id can attach its sender to the queue: the id
+    /// must be above 0 as a signed number (MSG-2).
     #[must_use]
     pub const fn can_attach(self) -> bool {
         self.0.cast_signed() > 0

@@ -330,7 +330,8 @@ pub(crate) fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
     attribute
 }
 
-/// Returns an attribute that states any length and type, and is not padded.
+/// Returns an attribute with this length and this type in its header, right or wrong, and this
+/// content. Adds no padding.
 pub(crate) fn attribute_of(length: u16, kind: u16, content: &[u8]) -> Vec<u8> {
     let [a, b] = [length.to_ne_bytes(), kind.to_ne_bytes()];
     [&a, &b, content].concat()

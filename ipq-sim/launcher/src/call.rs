@@ -1,4 +1,4 @@
-//! A system call that a process is stopped in.
+//! A system call of a program, as it is reported to the listener.
 
 /// A system call that a thread of the program is stopped in until the listener answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

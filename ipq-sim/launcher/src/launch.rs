@@ -35,8 +35,9 @@ pub struct Watch {
     /// call then costs some microseconds.
     pub receives: bool,
     /// `true` if `socket` for raw sockets and packet sockets is reported, too, and never reaches
-    /// the kernel. Each call that sends on a descriptor from [`FIRST_RAW`](crate::FIRST_RAW) on is
-    /// reported then, and so is every call that reads or sets an option of a socket.
+    /// the kernel. Then also reported are each send call on a descriptor from
+    /// [`FIRST_RAW`](crate::FIRST_RAW) on, each send call by i386's `socketcall`, and each call
+    /// that reads or sets an option of any socket.
     pub raw_sockets: bool,
 }
 
@@ -144,9 +145,10 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     Ok(Launched { child, listener })
 }
 
-/// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, and ENOSYS
-/// for `io_uring`. The filter has no listener, and lets all other calls through. With i386's
-/// `socketcall` the program can make no socket at all, since the filter can't see the protocol.
+/// Starts a program under a filter that has no listener. Sockets of the netlink `protocols` fail
+/// with EPROTONOSUPPORT, and `io_uring` and the x32 interface with ENOSYS. All other calls go on to
+/// the kernel, with one exception: unless `protocols` is empty, i386's `socketcall` can make no
+/// socket at all, since the filter can't see the protocol.
 pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, LaunchError> {
     let interfaces = known(table::interfaces(protocols, Purpose::Guard)).map_err(LaunchError::NoFilter)?;
     let filter = filter::assemble(&interfaces);

@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Listener {
     descriptor: OwnedFd,
     interfaces: Vec<Interface>,
-    /// The calls that are watched. Watched `socket` calls may not reach the kernel.
+    /// The calls that are watched. [`proceed`](Self::proceed) refuses the sockets that it names.
     watch: Watch,
     /// The calls that [`launch`](fn@crate::launch) read while it started the program. They are
     /// taken before all other calls.
@@ -342,8 +342,9 @@ mod tests {
     use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
-    /// The filter lets a `socketcall` that it does not know go on. Here one is reported all the
-    /// same: `getpgid` stands for it, whose argument is its number.
+    /// Checks that a `socketcall` of an unknown number fails with ENOSYS if it is reported. The
+    /// launcher's filter never reports one. This test's own filter reports `getpgid` as if it were
+    /// `socketcall`: the argument is the unknown number.
     #[test]
     fn a_socket_call_of_an_unknown_number_is_answered() {
         const GETPGID: u32 = 121;

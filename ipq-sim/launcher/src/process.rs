@@ -122,9 +122,9 @@ pub enum Activity {
     Gone,
 }
 
-/// Returns the activity of a process, from the files of its threads in /proc. Where /proc does not
-/// tell in which call a thread sleeps, the thread counts as waiting for input, and so does one that
-/// is stopped there.
+/// Returns the activity of a process, from the files of its threads in /proc. If /proc does not
+/// tell in which call a thread sleeps, a thread that sleeps or is stopped counts as waiting for
+/// input.
 #[must_use]
 pub fn activity(process: u32) -> Activity {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
@@ -256,7 +256,7 @@ mod tests {
         );
     }
 
-    /// Machine code for i386: makes a child that sleeps in `pause`, and sleeps in `waitpid`.
+    /// Machine code for i386: forks. The child sleeps in `pause`, and the parent in `waitpid`.
     #[cfg(target_arch = "x86_64")]
     const WAIT_FOR_A_CHILD: [u8; 32] = [
         0xb8, 2, 0, 0, 0, 0xcd, 0x80, // eax = fork()

@@ -18,23 +18,25 @@ pub enum ParseError {
         /// The datagram's length in bytes.
         found: usize,
     },
-    /// More than padding follows the message.
+    /// In the datagram more than 3 bytes, the most that padding has, follow the message.
     #[error("{count} bytes follow the message in its datagram, and padding has at most 3")]
     TrailingBytes {
         /// The number of bytes that follow the message.
         count: usize,
     },
-    /// The message is shorter than its fixed part.
+    /// A message, or the message that an answer quotes, is shorter than the headers that its type
+    /// needs.
     #[error("a message of type {message_type:#x} has at least {needed} bytes, and this has {found}")]
     MessageTooShort {
         /// The header's type field.
         message_type: u16,
-        /// The size of the fixed part in bytes, with all headers.
+        /// The size of those headers in bytes.
         needed: usize,
         /// The message's length in bytes.
         found: usize,
     },
-    /// The message's type is none that the kernel sends to a queue's listener.
+    /// The message's type is neither PACKET nor ERROR, the two types that the kernel sends to a
+    /// queue's listener.
     #[error("a message of type {message_type:#x} is none that the kernel sends to the listener of a queue")]
     UnknownMessage {
         /// The header's type field.
@@ -66,14 +68,14 @@ pub enum ParseError {
         /// The number of bytes that are left in the message, with the attribute's header.
         left: usize,
     },
-    /// An attribute of a fixed size has another size.
+    /// An attribute whose content always has one size has content of another size.
     #[error("attribute {attribute} holds {expected} bytes, and here {found}")]
     AttributeSize {
         /// The attribute's type.
         attribute: u16,
-        /// The number of bytes that it always has.
+        /// The number of bytes of content that it always has.
         expected: usize,
-        /// The number of bytes that it has here.
+        /// The number of bytes of content that it has here.
         found: usize,
     },
     /// An attribute came twice in a message.
@@ -94,13 +96,14 @@ pub enum ParseError {
         /// The number of bytes that follow.
         count: usize,
     },
-    /// The message goes on beyond its bytes at hand, which are more than any kernel says about a
-    /// packet.
+    /// An attribute's header, or the content of an attribute of a fixed size, is beyond the bytes
+    /// that the parser was given. The parser is given the first bytes of the message, more than any
+    /// kernel needs to describe a packet.
     #[error("what is said about a packet has at most {limit} bytes, and this goes on at byte {at}")]
     MetadataTooLong {
-        /// The offset of the attribute, or of its content, that is not at hand.
+        /// The offset in the message at which that header or content begins.
         at: usize,
-        /// The number of the message's bytes that are at hand.
+        /// The number of bytes that the parser was given.
         limit: usize,
     },
     /// A hardware address is longer than its field.
@@ -109,21 +112,23 @@ pub enum ParseError {
         /// The length that was stated, in bytes.
         stated: u16,
     },
-    /// An error number is neither 0 nor a negative errno.
+    /// An error number is not from -4095 to 0: it is neither 0, an acknowledgement, nor a negative
+    /// errno.
     #[error("an answer's error number is 0 or a negative errno, and this is {stated}")]
     ErrorNumber {
         /// The error number in the answer.
         stated: i32,
     },
-    /// The message that an answer quotes is longer or shorter than the answer has room for.
+    /// The stated length of the message that an answer quotes does not fit the number of bytes that
+    /// the answer has for it.
     #[error("an answer quotes a message of {stated} bytes in {found}")]
     QuotedLength {
-        /// The quoted header's length field.
+        /// The stated length of the quoted message in bytes.
         stated: u32,
         /// The number of bytes that the answer has for the message.
         found: usize,
     },
-    /// The message that an answer quotes is none that was sent.
+    /// The message that an answer quotes is of a type that the transport never sends.
     #[error("an answer quotes a message of type {message_type:#x} that was not sent")]
     UnknownQuote {
         /// The quoted header's type field.

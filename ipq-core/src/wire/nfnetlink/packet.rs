@@ -1,4 +1,4 @@
-//! PACKET: the kernel hands over a packet.
+//! Reading nfnetlink's PACKET message, in which the kernel hands over a packet.
 
 mod in_order;
 
@@ -35,11 +35,12 @@ pub struct QueuedPacket {
 }
 
 impl QueuedPacket {
-    /// Reads the PACKET message in a datagram of `length` bytes, without a look at its type.
+    /// Reads the PACKET message in a datagram of `length` bytes. The message's type is not checked.
     /// `front` holds the first bytes of the datagram: at least all that come before the packet's
-    /// own. Attributes that are no field here are skipped. Fails if the message or an attribute has
-    /// a wrong length, if an attribute comes twice, if the attribute with the packet's id is
-    /// missing, or if more than padding follows the packet's bytes.
+    /// own. Skips attributes that have no field here. Fails if the message, an attribute or the
+    /// hardware address has a wrong length, if an attribute comes twice, if the attribute with the
+    /// packet's id is missing, if more than padding follows the packet's bytes, or if `front` is
+    /// too short.
     // Inlined, so that the fields go to where they are used: fields that were just written one by
     // one are slow to be read again in larger parts.
     #[inline(always)]
@@ -62,7 +63,8 @@ impl QueuedPacket {
     }
 }
 
-/// Reads the attributes of a message that ends at byte `end`.
+/// Reads the attributes of a message that ends at byte `end`, in whatever order they are. Returns a
+/// packet with them, with `family` and `queue`. Fails as [`QueuedPacket::parse`] does.
 #[inline(never)]
 fn in_any_order(front: &[u8], end: usize, family: u8, queue: u16) -> Result<QueuedPacket, ParseError> {
     let mut fixed = None;

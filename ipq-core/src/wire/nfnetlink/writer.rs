@@ -3,12 +3,13 @@
 use crate::wire::{Abi, Envelope, Header, MessageType, padding};
 use arrayvec::ArrayVec;
 
-/// Room on the stack for messages of `N` bytes in all. Bytes that are not needed are not touched.
+/// A buffer of `N` bytes for messages, which a [`Writer`] fills. It allocates nothing, so it can be
+/// on the stack.
 #[derive(Clone, Debug, Default)]
 pub struct Room<const N: usize>(ArrayVec<u8, N>);
 
 impl<const N: usize> Room<N> {
-    /// Makes empty room.
+    /// Makes an empty buffer.
     #[must_use]
     #[inline]
     pub fn new() -> Self {
@@ -33,9 +34,9 @@ impl<const N: usize> Room<N> {
 #[derive(Debug)]
 pub struct Writer<'r, const N: usize> {
     room: &'r mut ArrayVec<u8, N>,
-    /// The offset of the message that was begun last.
+    /// The offset in the room of the message that was begun last.
     message: usize,
-    /// `true` if everything that was written has had room so far.
+    /// `false` once something that was to be written had no room.
     fits: bool,
 }
 
@@ -103,14 +104,15 @@ impl<'r, const N: usize> Writer<'r, N> {
         self.raw(bytes)
     }
 
-    /// Adds the padding that belongs after content of `length` bytes.
+    /// Adds the zeros that pad content of `length` bytes to a multiple of 4.
     #[inline]
     pub fn pad(&mut self, length: usize) -> &mut Self {
         self.raw(&[0; 3][..padding(length)])
     }
 
-    /// Ends the message that was begun last: writes its length into its header, which counts also
-    /// `following` bytes that the caller sends behind what is written.
+    /// Ends the message that was begun last: writes its length into its header. The length counts
+    /// what was written of the message, and `following` more bytes, which the caller sends behind
+    /// it.
     #[inline]
     pub fn end(&mut self, following: usize) -> &mut Self {
         let length = (self.length() - self.message).saturating_add(following);

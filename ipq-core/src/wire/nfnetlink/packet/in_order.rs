@@ -1,14 +1,14 @@
-//! Reads the attributes of a packet message in the order in which kernels write them. So each is
-//! compared with what can come next. This is the fast path.
+//! The fast path of reading a packet message: it expects the attributes in the one order in which
+//! kernels write them.
 
 use super::{QueuedPacket, attribute, hardware_address, timestamp};
 use crate::wire::nfnetlink::{HEADER_BYTES, Span};
 use crate::wire::{EtherType, Hook, Mark, Timestamp};
 
 /// Reads the attributes of a message that ends at byte `end`. Returns `None` if they are in another
-/// order, if there are others, or if any is wrong.
+/// order than the kernel's, if there are others, or if any is wrong.
 ///
-/// The slow twin is [`in_any_order`](super::in_any_order).
+/// [`in_any_order`](super::in_any_order) does the same for any order, more slowly.
 #[inline(always)]
 pub(super) fn in_order(front: &[u8], end: usize, family: u8, queue: u16) -> Option<QueuedPacket> {
     let front = front.get(..end).unwrap_or(front);
@@ -52,8 +52,8 @@ pub(super) fn in_order(front: &[u8], end: usize, family: u8, queue: u16) -> Opti
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    /// Takes the next attribute, of `N` bytes with header and padding, if it has this type and its
-    /// content this length.
+    /// Takes the next attribute, which has `N` bytes with header and padding. If its type or its
+    /// content's length is another, takes nothing and returns `None`.
     #[inline(always)]
     fn next<const N: usize>(&mut self, kind: u16, length: u16) -> Option<&'a [u8; N]> {
         let (attribute, rest) = self.0.split_first_chunk::<N>()?;
@@ -66,7 +66,8 @@ impl<'a> Rest<'a> {
         Some(attribute)
     }
 
-    /// Takes the next attribute if it is a number of this type. Returns 0 if it is not.
+    /// Takes the next attribute and returns the number in it. If its type is another, or if it
+    /// holds no 32-bit number, takes nothing and returns 0.
     #[inline(always)]
     fn number(&mut self, kind: u16) -> u32 {
         match self.next::<8>(kind, 4) {
@@ -76,8 +77,10 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Returns the span of the packet's bytes: those of the attribute that `rest` begins with, at byte
-/// `at` of a message that ends at byte `end`. Returns `None` if it is another attribute.
+/// Returns the span of the packet's bytes. `rest` begins at byte `at` of a message that ends at
+/// byte `end`, with the attribute that holds the packet's bytes. If nothing is left, the packet has
+/// no bytes, and the span is empty. Returns `None` if `rest` begins with another attribute, or if
+/// the attribute does not end the message, but for padding.
 #[inline(always)]
 fn payload(rest: &[u8], at: usize, end: usize) -> Option<Span> {
     if at == end {
@@ -99,8 +102,8 @@ mod tests {
     use pretty_assertions::assert_eq;
     use proptest::prelude::*;
 
-    /// The types of the attributes that kernels write, in their order, and the lengths of their
-    /// contents.
+    /// The attributes that kernels write before the packet's bytes, in their order: of each the
+    /// type, and the length of its content.
     const WRITTEN: [(u16, u16); 13] = [
         (attribute::PACKET_HEADER, 7),
         (attribute::INCOMING_DEVICE, 4),
@@ -117,7 +120,9 @@ mod tests {
         (attribute::CHECKSUM_STATE, 4),
     ];
 
-    /// Returns a message of these attributes, whose contents are numbers that count up.
+    /// Returns a message with zeros as headers and these attributes, each a type and a content
+    /// length. If `payload` is `Some`, an attribute of that length for the packet's bytes follows.
+    /// The bytes of each content count up from 0.
     fn message(attributes: &[(u16, u16)], payload: Option<u16>) -> Vec<u8> {
         let mut message = vec![0; HEADER_BYTES];
         for (kind, length) in attributes
