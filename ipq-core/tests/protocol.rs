@@ -115,8 +115,9 @@ fn ids<'t>(text: &'t str, groups: &BTreeSet<&str>) -> impl Iterator<Item = &'t s
     })
 }
 
-/// Returns the text files of the repository, or of the packaged crate alone: those with the
-/// extensions of [`is_text`].
+/// Returns the text files of the repository, or of the crate alone if it was packaged: those with
+/// the extensions of [`is_text`]. Leaves out hidden folders, and those named target, recordings or
+/// corpus.
 fn files() -> Vec<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let repository = package

@@ -273,8 +273,8 @@ proptest! {
     }
 }
 
-/// Checks that a header states the largest length where the true one does not fit, and that no sum
-/// overflows.
+/// Checks that a header states the largest number that its length field can hold if the true length
+/// does not fit, and that no sum overflows.
 #[test]
 fn lengths_at_the_edge_of_usize_overflow_nothing() {
     for abi in Abi::ALL {

@@ -1,8 +1,8 @@
 //! Benchmarks of a packet's way through the emulator.
 //!
-//! `cargo bench -p ipq-sim`. The goal: the round trip of 1400 bytes costs no more than that of META
-//! and twice a copy of the payload. What a verdict costs in short and in long queues: `cargo bench
-//! -p ipq-bench --bench verdicts`.
+//! `cargo bench -p ipq-sim`. The goal: the way of a packet of 1400 bytes costs no more in mode
+//! PACKET than in mode META plus two copies of the payload. What a verdict costs in short and in
+//! long queues: `cargo bench -p ipq-bench --bench verdicts`.
 
 use bytes::Bytes;
 use divan::counter::ItemsCount;

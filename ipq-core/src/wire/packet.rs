@@ -28,10 +28,10 @@ pub struct PacketMetadata {
     pub outdev_name: InterfaceName,
     /// The protocol of the link-layer frame.
     pub hw_protocol: EtherType,
-    /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none
-    /// (PKT-7).
+    /// The kind of the incoming device: 1 for Ethernet, 772 for loopback. It is 0 if there is no
+    /// incoming device, or the packet has no link-layer header (PKT-7).
     pub hw_type: u16,
-    /// The link-layer source address.
+    /// The link-layer source address; empty if the packet has no link-layer header.
     pub hw_address: HardwareAddress,
 }
 
@@ -285,11 +285,11 @@ impl<'a> PacketMessage<'a> {
         /// Returns the protocol of the link-layer frame.
         hw_protocol: EtherType = |fields, at| EtherType(fields.u16_big_endian(at.hw_protocol));
 
-        /// Returns the kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there
-        /// is none.
+        /// Returns the kind of the incoming device: 1 for Ethernet, 772 for loopback. It is 0 if
+        /// there is no incoming device, or the packet has no link-layer header (PKT-7).
         hw_type: u16 = |fields, at| fields.u16(at.hw_type);
 
-        /// Returns the link-layer source address.
+        /// Returns the link-layer source address; empty if the packet has no link-layer header.
         // Its length was checked when the message was parsed.
         hw_address: HardwareAddress = |fields, at| hw_address(fields, at).unwrap_or(HardwareAddress::NONE);
     }

@@ -13,9 +13,9 @@ use super::values::{CopyMode, PacketId, Verdict};
 pub struct ModeRequest {
     /// The part of each packet that the kernel hands over.
     pub mode: CopyMode,
-    /// The most bytes of each packet that the kernel hands over in mode PACKET; 0 for 65,535. A
-    /// kernel keeps the low 32 bits of the number, and takes 65,535 for a larger one. Linux 2.4.0
-    /// does neither.
+    /// The most bytes of each packet that the kernel hands over in mode PACKET; 0 for all. The
+    /// kernel takes the number's low 32 bits, and 65,535 if they are more. Linux 2.4.0 and 2.4.16
+    /// do not cut it to 32 bits first.
     pub range: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Types for the values in frames. Each type can hold whatever number its field can, with a meaning
-//! or without.
+//! Types for the values in frames. Each type can hold every number that its field can, with a
+//! meaning or without.
 
 use std::fmt;
 

@@ -35,7 +35,7 @@ pub struct Watch {
     /// call then costs some microseconds.
     pub receives: bool,
     /// `true` if `socket` for raw sockets and packet sockets is reported, too, and never reaches
-    /// the kernel. Then also reported are each send call on a descriptor from
+    /// the kernel. Then also reported are each call that sends or writes on a descriptor from
     /// [`FIRST_RAW`](crate::FIRST_RAW) on, each send call by i386's `socketcall`, and each call
     /// that reads or sets an option of any socket.
     pub raw_sockets: bool,

@@ -1,5 +1,5 @@
-//! Starts a program under a seccomp filter, and answers the system calls by which it uses the
-//! sockets that are watched.
+//! Starts a program under a seccomp filter that reports its calls on sockets, and some others, to a
+//! listener. The caller answers them.
 //!
 //! [`launch`] starts the program. From then on the kernel stops each of its processes and threads
 //! in the calls that the filter names, and reports a [`Call`] to the [`Listener`]. The caller

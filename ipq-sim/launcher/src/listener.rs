@@ -17,7 +17,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Listener {
     descriptor: OwnedFd,
     interfaces: Vec<Interface>,
-    /// The calls that are watched. [`proceed`](Self::proceed) refuses the sockets that it names.
+    /// The calls that are watched. [`proceed`](Self::proceed) does not let the kernel make the
+    /// sockets that are watched.
     watch: Watch,
     /// The calls that [`launch`](fn@crate::launch) read while it started the program. They are
     /// taken before all other calls.
@@ -41,8 +42,8 @@ impl Listener {
         &self.watch
     }
 
-    /// Takes the next watched call, without waiting. The thread that made it stays stopped until it
-    /// is answered. Returns `None` if no call waits that was not taken before.
+    /// Takes the next watched call, without waiting for one. The thread that made the call stays
+    /// stopped until the call is answered. Returns `None` if there is no call to take.
     pub fn next_call(&mut self) -> io::Result<Option<Call>> {
         if let Some(call) = self.early.pop_front() {
             return Ok(Some(call));

@@ -4,10 +4,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// The datagram is shorter than a netlink header.
+    /// The datagram, or its front that the parser was given, is shorter than a netlink header.
     #[error("a netlink message begins with a header of 16 bytes, and this has {found} bytes in all")]
     NoHeader {
-        /// The datagram's length in bytes.
+        /// The number of bytes that the parser was given.
         found: usize,
     },
     /// The length in the header is under 16, or over the datagram's length.
@@ -112,8 +112,8 @@ pub enum ParseError {
         /// The length that was stated, in bytes.
         stated: u16,
     },
-    /// An error number is not from -4095 to 0: it is neither 0, an acknowledgement, nor a negative
-    /// errno.
+    /// An error number is outside the range from -4095 to 0: it is no acknowledgement (0), and no
+    /// negative errno.
     #[error("an answer's error number is 0 or a negative errno, and this is {stated}")]
     ErrorNumber {
         /// The error number in the answer.

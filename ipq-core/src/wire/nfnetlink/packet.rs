@@ -63,8 +63,9 @@ impl QueuedPacket {
     }
 }
 
-/// Reads the attributes of a message that ends at byte `end`, in whatever order they are. Returns a
-/// packet with them, with `family` and `queue`. Fails as [`QueuedPacket::parse`] does.
+/// Reads the attributes of a message that ends at byte `end`, in whatever order they are. Returns
+/// the packet that they describe, with this `family` and `queue`. Fails as [`QueuedPacket::parse`]
+/// does.
 #[inline(never)]
 fn in_any_order(front: &[u8], end: usize, family: u8, queue: u16) -> Result<QueuedPacket, ParseError> {
     let mut fixed = None;

@@ -3,8 +3,8 @@
 use crate::wire::{Abi, Envelope, Header, MessageType, padding};
 use arrayvec::ArrayVec;
 
-/// A buffer of `N` bytes for messages, which a [`Writer`] fills. It allocates nothing, so it can be
-/// on the stack.
+/// A buffer of `N` bytes, which a [`Writer`] fills with messages. It holds the bytes itself,
+/// without an allocation.
 #[derive(Clone, Debug, Default)]
 pub struct Room<const N: usize>(ArrayVec<u8, N>);
 
