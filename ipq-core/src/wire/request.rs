@@ -14,8 +14,8 @@ pub struct ModeRequest {
     /// The part of each packet that the kernel hands over.
     pub mode: CopyMode,
     /// The most bytes of each packet that the kernel hands over in mode PACKET; 0 for all. The
-    /// kernel takes the number's low 32 bits, and 65,535 if they are more. Linux 2.4.0 and 2.4.16
-    /// do not cut it to 32 bits first.
+    /// kernel takes the number's low 32 bits, but at most 65,535. Linux 2.4.0 and 2.4.16 take the
+    /// whole number, but at most 65,535.
     pub range: u64,
 }
 

@@ -24,13 +24,14 @@ pub enum ParseError {
         /// The number of bytes that follow the message.
         count: usize,
     },
-    /// A message, or the message that an answer quotes, is shorter than the headers that its type
-    /// needs.
+    /// A message, or the message that an answer quotes, is shorter than the part with which each
+    /// message of its type begins: the headers, and in an answer the error number and the quoted
+    /// header.
     #[error("a message of type {message_type:#x} has at least {needed} bytes, and this has {found}")]
     MessageTooShort {
         /// The header's type field.
         message_type: u16,
-        /// The size of those headers in bytes.
+        /// The size of that part in bytes.
         needed: usize,
         /// The message's length in bytes.
         found: usize,
