@@ -1,7 +1,8 @@
-//! The books of the emulator: what became of every packet.
+//! The books of the emulator: they count every packet that entered the emulated host, and say what
+//! became of it.
 //!
-//! Every packet that enters leaves exactly once, delivered or dropped with a reason from a closed
-//! list, or is still queued: `entered = delivered + dropped + queued`, at every step.
+//! A packet counts as queued from its entry on, also on its way, until it is delivered or dropped
+//! for a [`DropReason`]. So `entered = delivered + dropped + queued` holds at every step.
 
 mod fate;
 mod journal;

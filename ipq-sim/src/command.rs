@@ -130,8 +130,8 @@ impl KernelArguments {
 /// The kernel that is emulated by default for a program that opens a socket of `ip_queue`.
 const DEFAULT_KERNEL: &str = "3.4.10";
 
-/// The name of a kernel that a profile stands for: a version such as 2.4.16, or a whole profile's
-/// name such as linux-2.4.16-i386.
+/// The name of a kernel to emulate, as `--kernel` takes it: a version such as 2.4.16, or a whole
+/// profile's name such as linux-2.4.16-i386.
 #[derive(Clone)]
 struct KernelName(String);
 
@@ -341,6 +341,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Returns the parsed command line. If it is wrong, prints why and ends the process with status 2.
+/// If it asks for the help or the version, prints that and ends the process with status 0.
 fn command_line() -> CommandLine {
     CommandLine::try_parse().unwrap_or_else(|error| {
         let is_run = std::env::args_os().nth(1).is_some_and(|action| action == "run");
@@ -400,10 +401,11 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
-/// Carries out `run`, which feeds the capture to programs, with the settings of the command line.
-/// Writes the output files, and prints the kernel, the summary and the findings on standard error.
-/// Calls `listening` again and again from the moment when programs can connect. Returns the exit
-/// status: 0, 1 or 3. Fails if the run can't be carried out or an output can't be written.
+/// Applies the settings of the command line to `run`, and carries it out: it feeds the packets of
+/// the capture to programs. Writes the output files, and prints the kernel, the summary and the
+/// findings on standard error. Calls `listening` again and again from the moment when programs can
+/// connect. Returns the exit status: 0 for success, 1 for a failure, or 3 if nothing was tried.
+/// Fails if the run can't be carried out or an output can't be written.
 fn feed(
     run: Run,
     capture: &Path,

@@ -1,4 +1,4 @@
-//! The emulated kernel: sockets, queues and host, as one machine without I/O.
+//! The emulated kernel: sockets, queues and host in one object, which does no I/O.
 //!
 //! Everything that a method does is done when it returns. Nothing waits, and nothing is random.
 
@@ -41,8 +41,8 @@ use std::time::Duration;
 /// A Linux kernel in memory, with `ip_queue` and `ip6_queue` or with `nfnetlink_queue`, as its
 /// profile says.
 ///
-/// A machine without I/O: it does everything while a method runs. Most programs use it through
-/// [`Sim`](crate::Sim), which connects handles to it.
+/// It does no I/O, and all that a method brings about is done when the method returns. Most
+/// programs use it through [`Sim`](crate::Sim), which connects handles to it.
 pub struct Kernel {
     profile: Profile,
     clock: Clock,
@@ -53,7 +53,8 @@ pub struct Kernel {
     sockets: Sockets,
     queues: Queues<Traversal>,
     spent: Spent,
-    /// The records of memory that the packet ids of `ip_queue` come from.
+    /// The emulated allocator of the memory for queue entries. A packet id of `ip_queue` is the
+    /// address of an entry.
     records: Records,
     network: Network,
     /// The identification of the last IPv6 packet that was to be fragmented: the number of such
@@ -234,9 +235,9 @@ impl Kernel {
         self.queues.load(family, &self.profile);
     }
 
-    /// Ends the kernel. Frames that were to arrive later do not. From then on sends fail with
-    /// EBADF. So do receives, once the socket's pending error and its datagrams have been taken.
-    /// Calls the sockets' wakers.
+    /// Ends the kernel. Frames that were to arrive later never arrive. From then on sends fail with
+    /// EBADF. Receives fail with it, too, but only after the socket's pending error and its
+    /// datagrams have been taken. Calls the sockets' wakers.
     pub(crate) fn shut_down(&mut self) {
         self.later.clear();
         self.sockets.shut_down();

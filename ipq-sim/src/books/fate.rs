@@ -61,7 +61,7 @@ macro_rules! drop_reasons {
         }
 
         impl DropReason {
-            /// All reasons.
+            /// All reasons, in the order in which they are declared.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
         }
 
@@ -76,19 +76,21 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
-    /// A program's verdict dropped the packet: DROP, or STOLEN where a kernel accepts that, or a
-    /// numbered queue's verdict with upper bits for which the kernel drops it (NFQ-64).
+    /// A program's verdict dropped the packet: DROP, or another verdict that the kernel obeys by
+    /// dropping the packet. Some kernels do so for STOLEN, and numbered queues for REPEAT with
+    /// upper bits set (NFQ-64).
     Verdict "by verdict",
     /// No program listened to the queue, or the queue was in mode NONE (PKT-1).
     NoListener "no listener",
-    /// The queue was full: it had its maximum length (PKT-2), or the kernel's table its limit
-    /// (NFQ-5).
+    /// The queue had as many packets as its maximum length allows (PKT-2), or the kernel's table of
+    /// the packet ids of a numbered queue had no room (NFQ-5).
     QueueFull "queue full",
     /// The frame could not be delivered to the listening program: the socket was gone, or its
     /// receive buffer full (PKT-3).
     Undeliverable "receive buffer full, or socket gone",
-    /// The packet was queued when the listening program's socket closed or unbound the queue, or
-    /// the packet made the kernel notice that the peer was gone (ATT-4).
+    /// The packet was queued when the listening program closed its socket or unbound the queue
+    /// (ATT-4). Some kernels notice a closed socket only when the next packet comes. They drop that
+    /// packet and all queued ones for this reason.
     PeerClosed "listener closed",
     /// The packet was queued when another program took the queue over, in kernels that allow it
     /// (ATT-3).
@@ -114,9 +116,10 @@ drop_reasons! {
     /// The packet's header was wrong (FWD-1), or the packet ended before a header that a rule had
     /// to match.
     Malformed "malformed",
-    /// The packet arrived with an address that must not stand there: a multicast or broadcast
-    /// source, this host's own address as a source, an IPv4 address of loopback or of network 0, or
-    /// an IPv6 address that must not be forwarded.
+    /// The packet arrived with an address that a host does not take. In IPv4 this is, for instance,
+    /// a multicast or broadcast address or this host's own as the source, or a loopback address as
+    /// the source or the destination. In IPv6 it is `::1` as the destination, or, in a packet to be
+    /// forwarded, a link-local address.
     Martian "impossible address",
     /// No route leads to the packet's destination.
     NoRoute "no route",

@@ -17,9 +17,9 @@ pub enum PacketEvent {
         packet_id: PacketId,
         /// The verdict that the program gave.
         verdict: Verdict,
-        /// `true` if the verdict's payload replaced the packet (VER-5). `false` for a payload that
-        /// the kernel ignores or that drops the packet, such as one that is too short (VER-6,
-        /// NFQ-69).
+        /// `true` if the verdict's payload replaced the packet (VER-5). `false` if the verdict has
+        /// no payload, or one that the kernel ignores or drops the packet for, such as one that is
+        /// too short (VER-6, NFQ-69).
         replaced: bool,
         /// The mark that the verdict set, if it set one (NFQ-67).
         mark: Option<u32>,
@@ -46,7 +46,7 @@ pub enum PacketEvent {
 pub(crate) struct Journal(Option<Vec<PacketEvent>>);
 
 impl Journal {
-    /// Opens the journal, which keeps events from now on.
+    /// Opens the journal, which keeps events from now on. Does nothing if it is open already.
     pub(crate) fn open(&mut self) {
         self.0.get_or_insert_default();
     }
@@ -69,8 +69,9 @@ impl Journal {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Empties `events`, and exchanges it for the list of events that the journal holds. The
-    /// journal goes on in the memory of the emptied list.
+    /// Replaces the content of `events` by the events that the journal holds, in order, and leaves
+    /// the journal empty and open. If the journal is not open, only empties `events`. The two lists
+    /// are swapped, so that the memory of both is used again.
     #[cfg(feature = "run")]
     pub(crate) fn swap(&mut self, events: &mut Vec<PacketEvent>) {
         events.clear();

@@ -1,4 +1,4 @@
-//! The counts of packets in and out, and the fates of those that entered last.
+//! The counts of packets in and out, and the fates of the packets that entered last.
 
 use super::fate::{DropReason, Fate};
 use super::journal::{Journal, PacketEvent};
@@ -42,7 +42,8 @@ impl Accounting {
 }
 
 impl Accounting {
-    /// Returns each reason for which packets were dropped, with their number.
+    /// Returns each reason for which at least one packet was dropped, with the number of packets
+    /// dropped for it.
     fn reasons(&self) -> impl Iterator<Item = (DropReason, u64)> {
         let counts = DropReason::ALL
             .iter()
@@ -88,7 +89,8 @@ impl fmt::Display for Accounting {
     }
 }
 
-/// The books: the counts of all packets, and the fates and steps of the last ones.
+/// The books: the counts of all packets, the fates of the packets that entered last, the last steps
+/// of packets, and the journal of events.
 pub(crate) struct Ledger {
     accounting: Accounting,
     fates: VecDeque<Fate>,
@@ -123,7 +125,7 @@ impl Ledger {
         serial
     }
 
-    /// Notes a step on a packet's way, unless no fates are kept.
+    /// Keeps a step on a packet's way, if fates are kept. Otherwise does nothing.
     #[inline]
     pub(crate) fn step(&mut self, serial: PacketSerial, step: Step) {
         if self.kept > 0 {

@@ -135,8 +135,8 @@ impl<'a> Outputs<'a> {
         self.trace.as_mut().map_or(Ok(()), Trace::flush)
     }
 
-    /// Flushes the trace, and has the other outputs flushed by their thread, so that a reader who
-    /// follows a file sees what is new.
+    /// Flushes the trace, and tells the thread of the other outputs to flush those, without waiting
+    /// for it. A reader who follows a file then sees what is new.
     fn flush(&mut self) -> io::Result<()> {
         self.writer.as_mut().map_or(Ok(()), Writer::flush)?;
         self.trace.as_mut().map_or(Ok(()), Trace::flush)

@@ -25,9 +25,9 @@ pub(super) struct ServeArguments {
 }
 
 /// Serves an emulated kernel on the socket at the path of the arguments. With a capture, feeds its
-/// packets to the programs that connect, and returns when the run is over. Without one, serves
-/// until SIGINT or SIGTERM. Once programs can connect, prints the `IPQ_TRANSPORT` for them on
-/// standard error.
+/// packets to the programs that connect, and returns the run's exit status when the run is over.
+/// Without one, serves until SIGINT or SIGTERM, and returns success. Once programs can connect,
+/// prints the `IPQ_TRANSPORT` for them on standard error.
 pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let mut told = false;
     // A script may start its program when it has read this line.

@@ -40,7 +40,8 @@ enum Kind {
     Ethernet(MacAddress),
 }
 
-/// The error of a device that the host can't have, or does not have.
+/// The reason why the host can't have a device that was described, or why a device name is unknown
+/// to the host.
 ///
 /// Its `Debug` output is the same sentence as its `Display` output.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,7 +123,7 @@ impl Device {
     }
 
     /// Tells the device the link-layer address of a neighbour, so that packets to the neighbour can
-    /// leave. A later one for the same neighbour replaces it.
+    /// leave. A further call for the same neighbour replaces that address.
     #[must_use]
     pub fn neighbour(mut self, address: impl Into<IpAddr>, mac: MacAddress) -> Self {
         match address.into() {
@@ -132,8 +133,9 @@ impl Device {
         self
     }
 
-    /// Tells the device the link-layer address to which packets leave that are routed to the device
-    /// and whose destination is no known neighbour. It adds no route.
+    /// Sets the link-layer address of the device's gateway. A packet that leaves by the device goes
+    /// there if the packet's destination is no known neighbour. This adds no route: no further
+    /// packets leave by the device.
     #[must_use]
     pub fn gateway(mut self, mac: MacAddress) -> Self {
         self.gateway = Some(mac);
@@ -165,7 +167,8 @@ impl DeviceId {
     /// The most devices that a host can have, `lo` included.
     const MANY: usize = u16::MAX as usize;
 
-    /// Returns the number of the device at this index in the list of devices.
+    /// Returns the number of the device at this index, from 0 on, in the list of devices: the index
+    /// plus 1.
     const fn at(index: usize) -> Self {
         Self(NonZeroU16::MIN.saturating_add(index as u16))
     }
@@ -184,8 +187,8 @@ pub(crate) enum Route {
     Via(DeviceId),
 }
 
-/// The most frames that a device keeps of those that left by it and were not taken. The oldest are
-/// lost.
+/// The most frames that a device keeps of those that left by it, until they are taken. A further
+/// frame replaces the oldest.
 const FRAMES_KEPT: usize = 65_536;
 
 /// The route of the IPv4 packet that arrived last, or the reason to drop it, by its source and its
@@ -199,7 +202,8 @@ pub(crate) struct Network {
     /// of one size that of the first device.
     ipv4: Vec<Ipv4Network>,
     recent_route: RecentRoute,
-    /// The neighbour that the last IPv4 packet left to, by the device and the packet's destination.
+    /// The link-layer address that was found last for an IPv4 packet to leave to, or `None` if none
+    /// was known, by the device and the packet's destination.
     recent_hop: Recent<(DeviceId, Ipv4Addr), Option<MacAddress>>,
 }
 
@@ -476,8 +480,10 @@ impl Network {
         }
     }
 
-    /// Returns `true` for 255.255.255.255, for 0.0.0.0, and for the last address of a network whose
-    /// device is up, unless it is the host's own address there.
+    /// Returns `true` for 255.255.255.255, for 0.0.0.0, and for the broadcast address of a network
+    /// whose device is up, unless that is the host's own address there. The broadcast address is
+    /// the network's last one. A network of one or two addresses, or of loopback addresses, has
+    /// none.
     fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         let bits = address.to_bits();
         let mut networks = self.ipv4.iter();
@@ -486,8 +492,9 @@ impl Network {
         address.is_unspecified() || address.is_broadcast() || is_a_networks
     }
 
-    /// Lets a packet leave by a device to the link-layer address `to`. Returns its frame, which the
-    /// device keeps, and for which it forgets its oldest one if it has 65,536.
+    /// Lets a packet leave by a device in an Ethernet frame to the link-layer address `to`, and
+    /// returns the frame. The device keeps the frame until it is taken. If the device has 65,536
+    /// frames already, it forgets the oldest.
     pub(crate) fn transmit(
         &mut self,
         device: DeviceId,
@@ -533,8 +540,8 @@ pub(crate) enum Taken {
     Broadcast,
 }
 
-/// Returns the device with the longest prefix, and of several the first. Returns `None` if there
-/// are no devices.
+/// Returns the device of the network with the longest prefix. If several networks have that prefix
+/// length, returns the device with the lowest number. Returns `None` if there are no networks.
 fn longest_prefix(networks: impl Iterator<Item = (u8, DeviceId)>) -> Option<DeviceId> {
     let longest = networks.max_by_key(|(prefix, device)| (*prefix, std::cmp::Reverse(device.index())));
     longest.map(|(_, device)| device)

@@ -31,8 +31,8 @@ pub(crate) fn destination(packet: &Packet) -> IpAddr {
 
 /// Returns the route of a packet that arrived by a device, by its addresses. Fails with `Martian`
 /// if the host must not take or forward a packet between such addresses, and with `NoRoute` if no
-/// route leads to the destination or the host is in no such multicast group. An IPv4 packet with
-/// the addresses of the one before gets the same result, which is remembered.
+/// route leads to the destination, or if the destination is a multicast group that the host has not
+/// joined. Remembers the result for an IPv4 packet, in case the next one has the same addresses.
 #[inline]
 pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
     let data = &packet.data;

@@ -18,7 +18,8 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::RangeInclusive;
 
-/// A netfilter table. At a hook that both have, mangle's rules run before filter's.
+/// A netfilter table. At a hook at which both tables have a chain, mangle's rules run before
+/// filter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
     // The tables are in the order in which their rules run. A table's place is the number of its
@@ -292,8 +293,9 @@ impl Rules {
         Ok(())
     }
 
-    /// Writes each rule on a line, as the iptables or ip6tables command that adds it: those of IPv4
-    /// first, and then in the order of the hooks and of running.
+    /// Writes each rule on a line, as the iptables or ip6tables command that adds it. The rules of
+    /// IPv4 come first. The rules of a family are in the order of the hooks, and those at a hook in
+    /// the order in which they run.
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = self.hooks.iter().flat_map(|(_, hooks)| hooks.iter().flatten());
         rules.into_iter().try_for_each(|rule| writeln!(f, "{rule}"))

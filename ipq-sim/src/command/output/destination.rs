@@ -44,9 +44,9 @@ impl Destination {
         Ok(destination)
     }
 
-    /// Calls `write` with the output's buffer. At the first call, empties a file first, but not
-    /// standard output, and calls `begin`, which writes the header. Fails with an error that names
-    /// the output's path.
+    /// Calls `write` with the output's buffer. Before the first write or flush, empties the output
+    /// if it is a regular file other than standard output, and calls `begin`, which writes the
+    /// header. Fails with an error that names the output's path.
     pub(super) fn write(
         &mut self,
         begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -63,8 +63,8 @@ impl Destination {
         written.map_err(|source| io::Error::other(failed(&self.path, source)))
     }
 
-    /// Empties a regular file. Leaves pipes and terminals alone, which have no length, and standard
-    /// output, which the caller of the command has opened.
+    /// Empties the output if it is a regular file. Leaves pipes and terminals alone, which have no
+    /// length, and standard output, whatever it is.
     fn truncate(&self) -> io::Result<()> {
         let file = self.file.get_ref();
         let metadata = file.metadata()?;
@@ -75,9 +75,9 @@ impl Destination {
         Ok(())
     }
 
-    /// Flushes the written bytes to the system. If nothing was written or flushed before, empties a
-    /// file first, but not standard output, and calls `begin`, which writes the header. Fails with
-    /// an error that names the output's path.
+    /// Hands all buffered bytes to the system. Before the first write or flush, empties the output
+    /// if it is a regular file other than standard output, and calls `begin`, which writes the
+    /// header. Fails with an error that names the output's path.
     pub(super) fn flush(&mut self, begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
         self.write(begin, Write::flush)
     }

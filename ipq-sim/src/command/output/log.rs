@@ -35,7 +35,8 @@ impl Log {
         self.write("own_packet", packet.number, packet.time, &Own::of(packet))
     }
 
-    /// Writes a line with a number of this kind, a time, and the rest.
+    /// Writes a line of the log: `number` under the key `kind`, then `time`, then the fields of
+    /// `rest`.
     fn write(&mut self, kind: &str, number: u64, time: CaptureTime, rest: &impl Serialize) -> io::Result<()> {
         let line = &mut self.line;
         fill(line, kind, number, time, rest)?;
@@ -47,8 +48,8 @@ impl Log {
     }
 }
 
-/// Replaces the content of `line` by a line of the log: a number of this kind, a time, and the
-/// rest.
+/// Replaces the content of `line` by a line of the log: `number` under the key `kind`, then `time`,
+/// then the fields of `rest`.
 fn fill(line: &mut Vec<u8>, kind: &str, number: u64, time: CaptureTime, rest: &impl Serialize) -> io::Result<()> {
     line.clear();
     // Written by hand: the time can have more digits than a number of the serializer holds.
@@ -61,7 +62,7 @@ fn fill(line: &mut Vec<u8>, kind: &str, number: u64, time: CaptureTime, rest: &i
     Ok(())
 }
 
-/// The fields of a line of the log that follow the packet's number and time. The addresses, the
+/// A line about a packet of the capture, after the packet's number and time. The addresses, the
 /// packet id and the refusals are left out where there are none.
 #[derive(Serialize)]
 struct Rest<'a> {
@@ -84,7 +85,7 @@ struct Own {
     addresses: Option<Addresses>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mark: Option<u32>,
-    /// The reason why the packet is not in OUT.
+    /// The reason why the packet can't be written to the file of `--out`; `None` if it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_written: Option<Shown<NotFed>>,
 }

@@ -1,6 +1,6 @@
 //! Writes the packets that got through, and those that the program sent by raw sockets, to a pcap
-//! file, with the capture's times in nanoseconds. A packet that left in fragments is written as
-//! these.
+//! file, with the capture's times in nanoseconds. Of a packet that left in fragments, the fragments
+//! are written.
 
 use super::Destination;
 use ipq_sim::pcapng::link;

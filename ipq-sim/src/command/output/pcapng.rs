@@ -1,6 +1,10 @@
-//! Writes every packet that was fed to a pcapng file, with its verdict, and with a comment if it
-//! was changed, marked or dropped, if a verdict on it was refused, or if it had none.
-//! Writes the packets that the program sent by raw sockets between them, each with a comment.
+//! Writes the packets of a run to a pcapng file.
+//!
+//! A packet that was fed has a verdict, let through or dropped, but none if it was still queued
+//! when the run ended. It has a comment if it was changed, marked, dropped or still queued, or if a
+//! verdict on it was refused.
+//!
+//! A packet that the program sent by a raw socket has a comment that says so, and no verdict.
 
 use super::Destination;
 use ipq_sim::Fate;
@@ -85,9 +89,9 @@ impl PcapNgWriter {
         self.destination.flush(section)
     }
 
-    /// Returns the number of the file's interface for packets with this clock. Each clock has an
-    /// interface of its own: for a new clock, writes the description of an interface first. If the
-    /// section has no number left for it, begins a new section before.
+    /// Returns the number of the interface in the file that stands for this clock: the resolution
+    /// and offset of a packet's time. For a clock that has no interface yet, writes the description
+    /// of one. If the section's numbers are used up, begins a new section before that.
     fn interface(&mut self, clock: CaptureClock) -> io::Result<u32> {
         if let Some(number) = self.interfaces.get(&clock) {
             return Ok(*number);

@@ -15,7 +15,8 @@ const BATCH: usize = 256;
 /// The number of bytes of packets at which a batch is handed to the thread.
 const BATCH_BYTES: usize = 1 << 18;
 
-/// The most batches that wait for the thread. Who hands over a further one waits for the thread.
+/// The most batches that wait for the thread. Handing over a further one blocks until the thread
+/// takes one of them.
 const WAITING: usize = 4;
 
 /// Hands the reports on packets to the thread that writes them, in batches.
@@ -85,16 +86,16 @@ impl Writer {
         })
     }
 
-    /// Takes a report to be written. Hands it over with those before it when they fill a batch, and
-    /// then waits if four batches wait already. Fails if the thread has ended by an error, which it
-    /// met on an earlier batch.
+    /// Adds a report to the batch. Hands the batch to the thread if it is full, and blocks as long
+    /// as four batches wait for the thread already. Fails with the thread's error if the thread has
+    /// ended by one, on an earlier batch.
     pub(super) fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         self.bytes += packet.bytes();
         self.take(Report::Packet(packet))
     }
 
-    /// Takes a packet that the program sent itself, to be written behind the reports so far. An
-    /// error is the thread's, as with [`packet`](Self::packet).
+    /// Adds a packet that the program sent itself to the batch, as [`packet`](Self::packet) does
+    /// with a report, and fails as that does.
     pub(super) fn own_packet(&mut self, packet: OwnPacket) -> io::Result<()> {
         self.bytes += packet.packet.as_ref().map_or(0, bytes::Bytes::len);
         self.take(Report::Own(packet))

@@ -8,7 +8,8 @@ fn plain(payload: usize) -> Bytes {
     udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, payload)
 }
 
-/// Returns a packet with some bytes changed, and with the right header checksum.
+/// Returns a UDP packet with bytes changed, each given by its offset and its new value. The header
+/// checksum is then computed anew.
 fn changed(changes: &[(usize, u8)]) -> Bytes {
     let mut bytes = plain(8).to_vec();
     for (at, byte) in changes {

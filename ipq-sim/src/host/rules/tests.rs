@@ -10,7 +10,8 @@ const MARK_7: Rule = Rule {
     ..Rule::queue(Family::Ipv4, Hook::Forward)
 };
 
-/// The number of the function at FORWARD that queues the packet: that of table filter.
+/// The result of a test if table filter's function queues the packet at FORWARD: that function's
+/// number.
 const QUEUED: Option<u8> = Some(Table::Filter as u8);
 
 fn add(rules: &mut Rules, rule: Rule) -> Result<(), RuleError> {
@@ -25,8 +26,9 @@ fn rules(rules: &[Rule]) -> Rules {
     all
 }
 
-/// Returns the number of the function at FORWARD that queues a packet, of those from `first` on.
-/// The packet comes by `eth0` and leaves by `ppp1`.
+/// Runs a packet through the functions at FORWARD whose number is `first` or more. Returns the
+/// number of the function that queues the packet; `None` if none does. Fails with the reason if the
+/// packet is dropped. The packet comes by `eth0` and leaves by `ppp1`.
 fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     let devices = || ["eth0", "ppp1"].map(|name| name.parse().unwrap());
     let judged = rules.judge(HookPoint::Forward, first..=u8::MAX, packet, devices, Fragments::All)?;
@@ -36,7 +38,8 @@ fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>
     }))
 }
 
-/// Returns the number of table filter's function if it queues a packet at FORWARD.
+/// Returns the number of table filter's function if it queues a packet at FORWARD; `None` if it
+/// does not. Fails with the reason if the packet is dropped.
 fn filtered(rules: &Rules, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     functions(rules, Table::Filter as u8, packet)
 }

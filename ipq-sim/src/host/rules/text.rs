@@ -21,7 +21,7 @@ const TARGETS: &str = "NFQUEUE, QUEUE or MARK";
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuleTextError {
-    /// This word stands where an option must, and is none.
+    /// This word stands where an option must stand, and is no option that a rule may have.
     #[error("a rule has no {0} here: it may have {OPTIONS}")]
     Option(String),
     /// This word is the command that a pasted rule begins with, such as `iptables`.
@@ -228,8 +228,8 @@ struct Draft {
 
 impl Draft {
     /// Reads the option `word`, and its value from `words`, into the draft. `inverted` is `true`
-    /// after `!`. Fails if the word is no option, can't be inverted, came before, or has no value
-    /// that it can have.
+    /// after `!`. Fails if the word is no option, if the option can't be inverted or came before,
+    /// or if its value is wrong or missing.
     fn take(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
         if let Some(condition) = condition(word) {
             return self.take_condition(condition, word, inverted, words);
@@ -484,7 +484,8 @@ fn require(has: bool, option: &str, name: &'static str) -> Result<(), RuleTextEr
 /// then SCTP and DCCP, which only multiport matches.
 const WITH_PORTS: &[u8] = &[6, 17, 136, 132, 33];
 
-/// The names of protocols, with their numbers in IP headers.
+/// The names of protocols, with their numbers in IP headers. The name `all` stands for every
+/// protocol, and has the number 0.
 const PROTOCOLS: [(&str, u8); 12] = [
     ("all", 0),
     ("icmp", 1),

@@ -6,7 +6,8 @@ use pretty_assertions::assert_eq;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Adds the keys of a JSON value to `keys`, with the keys of the objects that they are in.
+/// Adds the keys of all objects in a JSON value to `keys`, each after `prefix`. The key of an inner
+/// object stands after that of the outer one, as in `verdicts[].mark`.
 fn collect(value: &Value, prefix: &str, keys: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -21,7 +22,7 @@ fn collect(value: &Value, prefix: &str, keys: &mut BTreeSet<String>) {
     }
 }
 
-/// Returns the keys of a line of this kind.
+/// Returns the keys of a line of the log with a number of this kind and the fields of `rest`.
 fn keys(kind: &str, rest: &impl Serialize) -> BTreeSet<String> {
     let mut line = Vec::new();
     fill(&mut line, kind, 0, CaptureTime::default(), rest).unwrap();
@@ -30,7 +31,7 @@ fn keys(kind: &str, rest: &impl Serialize) -> BTreeSet<String> {
     keys
 }
 
-/// Returns the keys in the first column of the table below a heading of the log's page.
+/// Returns the keys in the first column of the table below this heading in `docs/log.md`.
 fn documented(heading: &str) -> BTreeSet<String> {
     let page = include_str!("../../../../docs/log.md");
     let (_, section) = page.split_once(&format!("## {heading}\n")).unwrap();

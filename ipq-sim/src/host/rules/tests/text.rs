@@ -9,7 +9,8 @@ fn parse(text: &str) -> Vec<Rule> {
     Rule::parse(Hook::Forward, text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// Returns `true` if a rule with these conditions queues a packet at FORWARD.
+/// Returns `true` if a rule with these conditions queues a packet at FORWARD. Fails with the reason
+/// if the packet is dropped.
 fn queues(conditions: &str, mut packet: Packet) -> Result<bool, DropReason> {
     let rules = rules(&parse(&format!("{conditions} -j QUEUE")));
     Ok(filtered(&rules, &mut packet)?.is_some())
