@@ -133,9 +133,9 @@ pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     Some(fragments)
 }
 
-/// Overwrites the options that only the first fragment carries with no-operations, for the
-/// fragments after it. Leaves the rest as it is from the end of the options on, or from an option
-/// whose length can't be right.
+/// Makes the first fragment's options those of the fragments after it: overwrites with
+/// no-operations each option that only the first fragment carries. Stops at the option that ends
+/// the list, or at one whose length can't be right, and leaves the bytes from there on as they are.
 fn blank_first_fragment_options(options: &mut [u8]) {
     const COPIED: u8 = 0x80;
     let mut at = 0;

@@ -99,10 +99,10 @@ pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<
     Some(fragments)
 }
 
-/// Returns the length in bytes of the headers that each fragment repeats: those up to the last
-/// routing header, or else hop-by-hop options, or else the fixed header alone. Second, returns the
-/// offset of the byte that names the header after them. Returns `None` if an extension header ends
-/// where the packet ends, or beyond.
+/// Returns the length in bytes of the headers that each fragment repeats, and the offset of the
+/// byte in them that names the next header. The last of these headers is the last routing header;
+/// without one, the hop-by-hop options; and without those, the fixed header. Returns `None` if the
+/// packet ends within an extension header or directly after one.
 fn unfragmentable(data: &[u8]) -> Option<(usize, usize)> {
     let mut repeated = (FIXED_HEADER, 6);
     let (mut at, mut kind_at) = repeated;

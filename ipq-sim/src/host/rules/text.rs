@@ -67,7 +67,8 @@ pub enum RuleTextError {
     /// several queues.
     #[error("--queue-cpu-fanout needs --queue-balance FIRST:LAST")]
     FanoutOfOne,
-    /// A condition on ports comes without `-p` and a protocol that its option goes with.
+    /// A condition on ports comes without `-p`, or with a protocol that its option does not go
+    /// with.
     #[error("{option} needs {protocols}")]
     NoPorts {
         /// The name of the option with the condition.
@@ -86,12 +87,12 @@ pub enum RuleTextError {
     /// The rule's addresses and its `-4` or `-6` are not all of one family.
     #[error("a rule is about IPv4 or IPv6, and not both: its addresses and -4 or -6 differ")]
     Families,
-    /// The rule's `-A` names another chain than that of the hook at which packets enter.
+    /// The rule's `-A` names another chain than that of the hook that the rule is for.
     #[error("packets enter at {hook}, where the chain {chain} is not asked: leave -A out, or choose its hook")]
     Chain {
         /// The name of the chain after `-A`.
         chain: String,
-        /// The hook at which packets enter.
+        /// The hook that the rule is for.
         hook: Hook,
     },
     /// The rule has `-i` or `-o` at a hook whose packets have no such device.
