@@ -301,9 +301,9 @@ impl Sockets {
     }
 
     /// Binds a socket to the port id `wanted`, or to one of the kernel's choice if that is 0
-    /// (SOCK-2). Returns the port id. Fails with EINVAL if the socket is bound and `wanted` is not
-    /// its own port id, with EADDRINUSE if another socket has this one, and with EBADF if the
-    /// socket is closed.
+    /// (SOCK-2). Returns the port id. Fails with EINVAL if the socket is bound already, to another
+    /// port id than `wanted`. Fails with EADDRINUSE if another socket of the protocol has the port
+    /// id `wanted`, and with EBADF if the socket is closed.
     pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let (protocol, bound) = (socket.protocol, socket.port_id);
@@ -406,7 +406,8 @@ impl Sockets {
     }
 
     /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`,
-    /// however full the buffer is. Does nothing if there is no such socket. No kernel does this.
+    /// however full the buffer is. Does nothing if there is no such socket. Only a seeded fault
+    /// needs this; no kernel does it.
     pub(crate) fn force(&mut self, protocol: i32, port_id: PortId, datagram: Datagram, rules: &Rules) {
         let weight = self.weight(&datagram, rules.charge);
         if let Some(socket) = self.socket_at(protocol, port_id) {
@@ -512,7 +513,7 @@ impl Sockets {
     }
 
     /// Throws away the datagrams that wait for the socket bound to `port_id`, and ends its
-    /// congestion. No kernel does this.
+    /// congestion. Only a seeded fault needs this; no kernel does it.
     pub(crate) fn empty(&mut self, protocol: i32, port_id: PortId) {
         if let Some(socket) = self.socket_at(protocol, port_id) {
             (socket.datagrams, socket.used, socket.congested) = (VecDeque::new(), 0, false);
@@ -543,13 +544,15 @@ impl Sockets {
         Ok(granted)
     }
 
-    /// Returns the length in bytes of the longest datagram that the socket can send (SOCK-9).
+    /// Returns the length in bytes of the longest datagram that the socket can send (SOCK-9). Fails
+    /// with EBADF if the socket is closed.
     pub(crate) fn longest_to_send(&self, id: SocketId, rules: &Rules) -> Result<usize, Errno> {
         Ok(self.get(id)?.longest_to_send(rules.send_limit))
     }
 
     /// Sets or clears `NETLINK_NO_ENOBUFS`. On a kernel that heeds the option, setting it ends the
-    /// socket's congestion, but leaves a pending error (SOCK-4).
+    /// socket's congestion, but leaves a pending error (SOCK-4). Fails with EBADF if the socket is
+    /// closed.
     pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool, rules: &Rules) -> Result<(), Errno> {
         let socket = self.get_mut(id)?;
         socket.no_enobufs = on;
@@ -582,6 +585,7 @@ impl Sockets {
     }
 
     /// Returns the facts about a socket that decide how it is answered, for the caller to change.
+    /// Fails with EBADF if the socket is closed.
     pub(crate) fn answering_mut(&mut self, id: SocketId) -> Result<&mut Answering, Errno> {
         Ok(&mut self.get_mut(id)?.answering)
     }
@@ -629,9 +633,10 @@ impl Sockets {
 }
 
 impl Socket {
-    /// Returns `true` if the receive buffer has no room for a datagram of that weight. By the
-    /// kernel's rule that is so if what waits weighs more than the buffer's size, or if something
-    /// waits and would do so together with the datagram.
+    /// Returns `true` if the receive buffer has no room for a datagram of that weight. With the
+    /// rule `WithoutNext`, that is so if the waiting datagrams weigh more than the buffer's size.
+    /// With `WithNext`, it is so if any datagram waits, and the waiting ones and the new one
+    /// together weigh more than the size.
     fn is_full(&self, weight: usize, rule: Full) -> bool {
         let size = self.receive_buffer as usize;
         match rule {

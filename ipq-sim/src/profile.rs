@@ -59,8 +59,8 @@ pub struct Profile {
     pub(crate) first_entry: PerFamily<u64>,
     /// The distance between the addresses of neighbouring queue entries, in bytes.
     pub(crate) entry_bytes: u64,
-    /// The kernel versions that the profile stands for, besides its own `kernel`. Empty for the
-    /// kernels with numbered queues.
+    /// The ranges of kernel versions that the profile stands for. It stands for its own `kernel` in
+    /// any case.
     pub(crate) spans: &'static [Span],
     /// The kernel's rules.
     pub(crate) behaviour: Behaviour,

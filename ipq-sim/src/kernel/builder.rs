@@ -49,15 +49,16 @@ impl KernelBuilder {
     }
 
     /// Sets the rule by which `ip_queue` hands packet ids out again: [`IdReuse::LastFreedFirst`] by
-    /// default, as kernels do. With [`IdReuse::Never`] a second verdict for a packet always gets
-    /// ENOENT.
+    /// default, as kernels do. With [`IdReuse::Never`] a verdict for a packet that has left the
+    /// queue gets ENOENT, and can't hit a later packet.
     #[must_use]
     pub fn id_reuse(self, reuse: IdReuse) -> Self {
         Self { reuse, ..self }
     }
 
-    /// Makes the IPv4 queue begin as if its last peer had died. Linux 2.4.0 to 2.4.17 show `Peer
-    /// died : 1` in `/proc/net/ip_queue` until a program attaches. Other kernels do not show it.
+    /// Makes the IPv4 queue begin as if an earlier peer of it had died. Linux 2.4.0 to 2.4.17 show
+    /// that as `Peer died : 1` in `/proc/net/ip_queue` until a program attaches; other kernels do
+    /// not.
     #[must_use]
     pub fn earlier_peer_died(self) -> Self {
         Self {
@@ -104,8 +105,8 @@ impl KernelBuilder {
     }
 
     /// Sets the time at which virtual time begins, since 1970-01-01 00:00 UTC: by default
-    /// 2012-05-20 22:29, when Linux 3.4 came out. Packets that arrive after the year 586,500 all
-    /// have the latest time stamp that there is.
+    /// 2012-05-20 22:29, when Linux 3.4 came out. Time stamps of packets end in the year 586,524:
+    /// packets that arrive later all have the last one.
     #[must_use]
     pub fn starting_at(self, now: Duration) -> Self {
         Self {

@@ -13,19 +13,19 @@ use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
 impl Kernel {
-    /// Enters a packet that passed INPUT into the books as delivered to this host, with its bytes,
-    /// which are taken out of the packet.
+    /// Enters a packet that passed INPUT into the books as delivered to this host. If its fate is
+    /// kept, moves the packet's bytes there. Returns [`Next::Gone`].
     pub(super) fn deliver_here(&mut self, Packet { serial, data, .. }: &mut Packet) -> Next {
         self.ledger
             .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
         Next::Gone
     }
 
-    /// Sends a packet that passed POSTROUTING out by its device, and enters it into the books. A
-    /// packet over the MTU leaves in fragments, unless this kernel sends it whole (FWD-4). A packet
-    /// that leaves by `lo` arrives there again (FWD-7). Fails if the packet is over the MTU and
-    /// can't or may not be fragmented, the device is down, or no neighbour is known to send the
-    /// packet to. By `lo`, fails if the packet's header is wrong.
+    /// Sends a packet that passed POSTROUTING out by its device, and enters it into the books as
+    /// sent. A packet over the MTU leaves in fragments, unless this kernel sends it whole (FWD-4).
+    /// Fails if the packet is over the MTU and can't or may not be fragmented, if the device is
+    /// down, or if no neighbour is known to send the packet to. A packet whose device is `lo`
+    /// arrives there again instead, as `return_by_loopback` says (FWD-7).
     pub(super) fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
@@ -115,9 +115,10 @@ impl Kernel {
         });
     }
 
-    /// Lets a packet that left by `lo` arrive there. In one piece it goes on at PREROUTING, or is
-    /// dropped if its header is wrong. If it left in several pieces, the packet counts as sent, and
-    /// each fragment arrives as a packet of its own with a new serial.
+    /// Lets a packet that left by `lo`, in these pieces, arrive there. One piece goes on as the
+    /// same packet: moves `traversal` to PREROUTING, and returns that hook. Fails if the packet's
+    /// header is wrong. Of several pieces, each arrives as a packet of its own with a new serial.
+    /// The packet itself is then entered into the books as sent; returns [`Next::Gone`].
     #[cold]
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;

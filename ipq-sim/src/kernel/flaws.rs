@@ -68,10 +68,10 @@ pub(super) fn spoil_datagram(flaw: Flaw, datagram: &mut Datagram) {
     }
 }
 
-/// Returns the request's bytes, changed if the flaw is one of these. `RequestSequence` sets the
+/// Returns the request's bytes, changed if `flaw` is one of three. `RequestSequence` sets the
 /// sequence to 1. `RangeInThirdWord`, in a mode message, and `VerdictIdInThirdWord`, in a verdict,
-/// copy the third word over the second. A request without a whole header, or that ends before the
-/// third word, stays as it is.
+/// copy the third word over the second, unless the request ends before the third word's end. A
+/// request without a whole header stays as it is.
 pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [u8]> {
     let Some(header) = Header::parse(request, abi) else {
         return request.into();

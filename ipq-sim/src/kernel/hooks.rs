@@ -44,8 +44,8 @@ pub(super) enum Place {
 
 impl Kernel {
     /// Runs a packet from the first function of its hook on, through hook after hook, until it is
-    /// queued, delivered or dropped. Enters that into the books, and keeps a queued packet in its
-    /// queue.
+    /// queued, delivered to this host, sent or dropped. Enters that into the books, and keeps a
+    /// queued packet in its queue.
     #[expect(clippy::inline_always, reason = "a packet runs where it was made: else it is copied")]
     #[inline(always)]
     pub(super) fn run(&mut self, mut traversal: Traversal) {
@@ -94,9 +94,9 @@ impl Kernel {
     }
 
     /// Runs the functions of the packet's hook from number `function` on, and then those of the
-    /// hooks that follow, until the packet is queued, delivered or dropped. A delivery is then in
-    /// the books. A packet that was queued is not yet kept in its queue, and a drop not yet in the
-    /// books.
+    /// hooks that follow, until the packet is queued, delivered to this host, sent or dropped. A
+    /// packet that was delivered or sent is then in the books. A packet that was queued is not yet
+    /// kept in its queue, and a drop not yet in the books.
     pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
         let mut hook = traversal.hook;
         loop {
@@ -159,8 +159,9 @@ impl Kernel {
     /// Offers a packet to the queue that a rule or a verdict chose for it. Returns the packet's
     /// place in the queue. Returns `None` if a numbered queue lets the packet pass unqueued: it
     /// fails open, or nobody has bound it and `bypass` is `true`. Fails if the packet is dropped.
-    /// If its frame showed that the queue's peer is gone, resets the queue, which drops the packets
-    /// queued before, too.
+    /// Some kernels notice only when they send the packet's frame that the peer of an `ip_queue`
+    /// has closed its socket. Then the queue is reset, and the packets queued before are dropped,
+    /// too.
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());

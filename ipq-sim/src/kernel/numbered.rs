@@ -75,10 +75,10 @@ impl Kernel {
         }
     }
 
-    /// Carries out a datagram's messages in turn, and answers them. Before a message is answered,
-    /// the packets on which it gives a verdict go on, and packets that it takes out of a queue
-    /// without a verdict are dropped (NFQ-70). Fails with ECONNREFUSED on a kernel without numbered
-    /// queues.
+    /// Carries out a datagram's messages in turn, and sends the answer of each that gets one.
+    /// Before the answer, the packets on which the message gives a verdict go on. Packets that it
+    /// takes out of a queue without a verdict are dropped (NFQ-70). Fails with ECONNREFUSED on a
+    /// kernel without numbered queues.
     pub(super) fn obey_numbered(&mut self, datagram: &[u8], mut sender: Sender) -> Result<(), Errno> {
         let rules = self.profile.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
         let datagram = match rules.flaw() {
@@ -183,7 +183,7 @@ impl Kernel {
         }
     }
 
-    /// Takes a packet out of a numbered queue.
+    /// Takes the packet with this id out of a numbered queue. Returns `None` if it is not there.
     #[inline]
     fn take_numbered(&mut self, number: u16, id: u32) -> Option<Traversal> {
         self.queues.numbered.as_mut()?.take(number, id)
@@ -235,8 +235,9 @@ impl Kernel {
         }
     }
 
-    /// Offers a packet to a queue once more. If the queue lets it pass unqueued, the hook's next
-    /// function runs. Fails if the packet is dropped.
+    /// Offers a packet, after its verdict REPEAT or QUEUE, to the queue that `traversal` names. If
+    /// the queue lets it pass unqueued, runs the functions behind the one that queued it, and the
+    /// hooks that follow. Fails if the packet is dropped.
     fn enqueue_or_pass(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         match self.enqueue(traversal, bypass)? {
             Some(place) => Ok(Some(place)),
@@ -245,8 +246,9 @@ impl Kernel {
     }
 }
 
-/// Replaces a packet's bytes by its verdict's payload. Returns `false` if there is no payload.
-/// Fails if the payload is shorter than the packet's header, which drops the packet (NFQ-69).
+/// Replaces a packet's bytes by its verdict's payload, and returns `true`. Returns `false` if there
+/// is no payload. Fails if the payload is shorter than the packet's header: the packet must then be
+/// dropped (NFQ-69).
 fn replace(packet: &mut Packet, payload: Option<&[u8]>) -> Result<bool, DropReason> {
     let Some(payload) = payload else {
         return Ok(false);
@@ -258,7 +260,8 @@ fn replace(packet: &mut Packet, payload: Option<&[u8]>) -> Result<bool, DropReas
     Ok(true)
 }
 
-/// Returns the description of a packet that its queue makes a packet message of (NFQ-80 to NFQ-90).
+/// Returns what a packet's message to the owner of a numbered queue is made from: the packet's
+/// fields and bytes (NFQ-80 to NFQ-90).
 fn described(traversal: &Traversal) -> QueuedPacket<'_> {
     let packet = &traversal.packet;
     let from_outside = packet.link.is_some();

@@ -132,10 +132,10 @@ impl Kernel {
         self.sockets.receive_buffer(socket)
     }
 
-    /// Returns the second argument of `ReceiveBuffer::takes` for the message about a packet of
-    /// `length` bytes. For a numbered queue, whose kernel counts the next datagram when it asks if
-    /// the buffer is full, that is the message's weight in the queue's present copy mode (NFQ-100).
-    /// For `ip_queue`, whose kernel does not, it is 0 (SOCK-4).
+    /// Returns the `deciding_weight` to give to `ReceiveBuffer::takes` for the message about a
+    /// packet of `length` bytes. A kernel with numbered queues counts the new datagram when it asks
+    /// if the buffer is full: returns the weight of the message in the queue's present copy mode
+    /// (NFQ-100). A kernel with `ip_queue` does not count it: returns 0 (SOCK-4).
     #[must_use]
     pub fn deciding_weight(&self, queue: QueueId, length: usize) -> usize {
         match (queue, &self.queues.numbered, self.profile.behaviour.netlink.full) {
@@ -146,9 +146,10 @@ impl Kernel {
         }
     }
 
-    /// Returns `true` if a queue has room for one more packet: its maximum length, and for a
-    /// numbered queue the kernel's table, are not reached. Returns `false` if the queue's module is
-    /// not loaded, or if nobody has bound the numbered queue.
+    /// Returns `true` if a queue has room for one more packet: it holds fewer packets than its
+    /// maximum length allows. A numbered queue must also hold fewer than the kernel's own limit for
+    /// each such queue (NFQ-5). Returns `false` if the queue's module is not loaded, or if nobody
+    /// has bound the numbered queue.
     #[must_use]
     pub fn has_room(&self, queue: QueueId) -> bool {
         match queue {

@@ -139,10 +139,10 @@ impl Kernel {
         self.inject(device, [&header, packet].concat())
     }
 
-    /// Lets a frame arrive after `delay`. Virtual time must be advanced that far: see
-    /// [`advance`](Self::advance). On real time the frame arrives at the first use of the kernel
-    /// after `delay`, or during a wait on it. Fails at once if there is no such device, or if the
-    /// frame is shorter than 14 bytes.
+    /// Lets a frame arrive after `delay`. On virtual time, the frame arrives when time is advanced
+    /// that far, by [`advance`](Self::advance) or by the wait of a handle. On real time it arrives
+    /// at the first use of the kernel after `delay`, or during a wait on it. Fails at once if there
+    /// is no such device, or if the frame is shorter than 14 bytes.
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();

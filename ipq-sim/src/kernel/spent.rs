@@ -7,7 +7,8 @@ use std::hint::black_box;
 /// The number of packets whose bytes are freed together.
 const TOGETHER: usize = 16;
 
-/// The bytes of the last packets that a verdict let go, and that nobody else has.
+/// The bytes of the last packets that were delivered, sent or dropped after a verdict, waiting to
+/// be freed.
 ///
 /// In a long queue a packet's bytes are in no cache when it goes. Those of several packets are
 /// fetched together and then freed, so that the processor waits for memory once and not for each.
@@ -15,7 +16,7 @@ const TOGETHER: usize = 16;
 pub(super) struct Spent(ArrayVec<Bytes, TOGETHER>);
 
 impl Spent {
-    /// Takes a packet's bytes, to free them now or later.
+    /// Takes a packet's bytes. Frees those taken before, if there are `TOGETHER` of them.
     #[inline]
     pub(super) fn add(&mut self, bytes: Bytes) {
         if bytes.is_empty() {

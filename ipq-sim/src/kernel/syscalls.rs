@@ -92,9 +92,10 @@ impl Kernel {
         Ok(bound)
     }
 
-    /// Closes a socket. The queues whose peer or owner has the socket's port id are reset or
-    /// unbound, and their packets dropped (ATT-4, NFQ-7). Linux 2.4.0 and 2.4.16 notice the loss of
-    /// a peer only at the next packet (ERA-3). Closing a socket twice does nothing.
+    /// Closes a socket. A queue of `ip_queue` of the socket's protocol is reset if its peer has the
+    /// socket's port id, and the numbered queues that the socket owns are unbound. Their packets
+    /// are dropped (ATT-4, NFQ-7). Linux 2.4.0 and 2.4.16 notice the loss of a peer only at the
+    /// next packet (ERA-3). Closing a socket twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
         if let Some((protocol, port_id)) = self.sockets.close(socket) {
             self.notice_closing(protocol, port_id);
@@ -102,7 +103,8 @@ impl Kernel {
         self.records.socket_closed(socket);
     }
 
-    /// Resets or unbinds the queues whose peer or owner has the port id of a closed socket, and
+    /// Does what the closing of a socket bound to `port_id` does to queues: resets the queue of
+    /// `protocol` if its peer has the port id, unbinds the numbered queues whose owner has it, and
     /// drops their packets. Leaves the queues of `ip_queue` alone on kernels that notice the loss
     /// of a peer later.
     fn notice_closing(&mut self, protocol: i32, port_id: PortId) {
@@ -125,14 +127,16 @@ impl Kernel {
 
     /// Sends a datagram to the kernel without naming an address. Returns the number of bytes sent.
     /// Only a reply tells if the queue accepts the message. Fails with ECONNREFUSED if the socket's
-    /// protocol has no loaded queue, with EMSGSIZE if the datagram is too long (SOCK-9), and with
-    /// EBADF if the socket is closed.
+    /// protocol has no loaded queue, with EMSGSIZE if the datagram is too long (SOCK-9), with
+    /// ENODATA if it is empty and the kernel refuses that (NFQ-105), and with EBADF if the socket
+    /// is closed.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
         self.send_to_kernel(socket, datagram, false)
     }
 
     /// Sends a datagram to the kernel, which obeys its messages at once. `addressed` is `true` if
-    /// the call named the kernel's address (NFQ-53). Returns the number of bytes sent.
+    /// the call named the kernel's address (NFQ-53). Returns the number of bytes sent. Fails as
+    /// [`send`](Self::send) does.
     fn send_to_kernel(&mut self, socket: SocketId, datagram: &[u8], addressed: bool) -> Result<usize, Errno> {
         let Sending {
             protocol,
@@ -164,10 +168,11 @@ impl Kernel {
         })
     }
 
-    /// Sends a datagram to another program's port id of the same protocol (SOCK-8), or to the
-    /// kernel's address if `to` is 0. Returns the number of bytes sent. Fails with ECONNREFUSED if
-    /// nobody has the port id, or the protocol no loaded queue, and with EAGAIN if the other
-    /// program's receive buffer is full.
+    /// Sends a datagram to the socket of the same protocol that has the port id `to` (SOCK-8), or
+    /// to the kernel's address if `to` is 0. Returns the number of bytes sent. Fails with
+    /// ECONNREFUSED if no socket has the port id, or the protocol no loaded queue. Fails with
+    /// EAGAIN if the other socket's receive buffer is full, and otherwise as [`send`](Self::send)
+    /// does.
     pub fn send_to(&mut self, socket: SocketId, to: PortId, datagram: &[u8]) -> Result<usize, Errno> {
         if to == PortId::KERNEL {
             return self.send_to_kernel(socket, datagram, true);
@@ -184,9 +189,9 @@ impl Kernel {
         Ok(datagram.len())
     }
 
-    /// Gives the first message of a datagram to the queue of the protocol (MSG-11). With a seeded
-    /// fault, gives it those that follow, too. Fails with ECONNREFUSED if the protocol has no
-    /// loaded queue.
+    /// Gives the first message of a datagram to the queue of the protocol, and ignores the messages
+    /// that follow (MSG-11), unless a seeded fault has them obeyed, too. Fails with ECONNREFUSED if
+    /// the protocol has no loaded queue.
     fn obey(&mut self, protocol: i32, mut datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         loop {
             self.obey_first(protocol, datagram, sender)?;
@@ -272,8 +277,8 @@ impl Kernel {
         self.sockets.receive(socket, buffer, &self.profile.behaviour.netlink)
     }
 
-    /// Returns the length in bytes of the longest datagram that a socket can send: that of its send
-    /// buffer, less 32 (SOCK-9).
+    /// Returns the length in bytes of the longest datagram that a socket can send: the size of its
+    /// send buffer, less 32 (SOCK-9). Fails with EBADF if the socket is closed.
     pub fn longest_to_send(&self, socket: SocketId) -> Result<usize, Errno> {
         self.sockets.longest_to_send(socket, &self.profile.behaviour.netlink)
     }
@@ -312,14 +317,16 @@ impl Kernel {
     }
 
     /// Sets `SO_RCVBUF`: asks for a receive buffer of `bytes`. Returns the granted size in bytes:
-    /// twice as much, within the kernel's limits (SOCK-4).
+    /// twice as much, within the kernel's limits (SOCK-4). Fails with EBADF if the socket is
+    /// closed.
     pub fn set_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_receive_buffer(socket, bytes)
     }
 
     /// Sets the receive buffer beyond the limit of `SO_RCVBUF`, as `SO_RCVBUFFORCE` does. Returns
     /// the granted size in bytes: twice `bytes`, but not less than the kernel's least. Fails with
-    /// EPERM if the socket's program has no `CAP_NET_ADMIN`.
+    /// EPERM if the socket's program has no `CAP_NET_ADMIN`, and with EBADF if the socket is
+    /// closed.
     pub fn force_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         if !self.has_net_admin(self.sockets.owner(socket)?) {
             return Err(Errno::EPERM);
@@ -328,14 +335,16 @@ impl Kernel {
     }
 
     /// Sets `SO_SNDBUF`: asks for a send buffer of `bytes`. Returns the granted size in bytes:
-    /// twice as much, within the kernel's limits (SOCK-9).
+    /// twice as much, within the kernel's limits (SOCK-9). Fails with EBADF if the socket is
+    /// closed.
     pub fn set_send_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_send_buffer(socket, bytes)
     }
 
     /// Sets or clears `NETLINK_NO_ENOBUFS`. While it is set, an overrun is not reported, and later
     /// datagrams are taken if there is room. Setting it ends an earlier overrun's refusals, but
-    /// leaves the pending error (SOCK-4). Linux up to 2.6.27 ignores it (ERA-13).
+    /// leaves the pending error (SOCK-4). Linux up to 2.6.27 ignores it (ERA-13). Fails with EBADF
+    /// if the socket is closed.
     pub fn set_no_enobufs(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.set_no_enobufs(socket, on, &self.profile.behaviour.netlink)
     }

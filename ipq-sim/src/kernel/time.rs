@@ -64,8 +64,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the time stamp of a packet that arrives now: the kernel's time. It is unset while
-    /// nothing asks for time stamps: with `ip_queue`, while neither queue has a peer (PKT-8).
+    /// Returns the time stamp of a packet that arrives now: the kernel's time. With `ip_queue` it
+    /// is unset while neither queue has a peer (PKT-8); with numbered queues it is always set.
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let has_peer = |family| self.ip_queue(family).is_some_and(IpQueue::has_peer);
         let wanted = match self.profile.behaviour.metadata.timestamps {

@@ -23,8 +23,8 @@ pub(crate) struct Traversal {
     /// The packet's route. A packet that arrived by an Ethernet device has none before it has
     /// passed PREROUTING.
     pub(crate) route: Option<Route>,
-    /// The destination that the packet had when it was routed last. Some kernels send it to that
-    /// neighbour, even if its destination has changed since
+    /// The destination address that the packet had when it was last routed. Some kernels send the
+    /// packet to the neighbour with this address, even if its destination has changed since
     /// ([`NextHop`](crate::behaviour::NextHop)).
     pub(super) next_hop: IpAddr,
     /// The fields that the packet's route depends on, as they were when it was queued at OUTPUT
@@ -96,8 +96,8 @@ impl Traversal {
         self.next_hop = routing::destination(&self.packet);
     }
 
-    /// Moves the packet to another hook, between these devices. Returns the step that passes the
-    /// hook's functions.
+    /// Moves the packet to another hook, with these devices. Returns [`Next::Hook`], by which the
+    /// hook's functions run next.
     #[inline]
     pub(super) fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Next {
         (self.hook, self.indev, self.outdev) = (hook, indev, outdev);
@@ -111,8 +111,9 @@ impl Traversal {
     }
 
     /// Returns the facts about the packet that its PACKET frame tells, as the kernel's rules have
-    /// them (PKT-6 to PKT-8). The hardware type and address are 0 and empty if the packet has no
-    /// incoming device or no link-layer header of its own.
+    /// them (PKT-6 to PKT-8). The hardware type is 0 and the hardware address empty if the packet
+    /// has no incoming device or no link-layer header, and on Linux 2.4.0 always. On the other
+    /// kernels up to 2.6.18 the address is also empty for a packet that came in by `lo`.
     pub(super) fn details(&self, network: &Network, rules: Metadata) -> PacketDetails {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
             (Some(indev), Some(link)) if rules.hardware_addresses != HardwareAddresses::Never => {
@@ -164,10 +165,10 @@ impl RouteKey {
 
 /// The next step of a packet after a hook's functions have run.
 pub(super) enum Next {
-    /// The packet moved to this hook, and passes its functions. The value is a copy of the
+    /// The packet moved to this hook, whose functions run on it next. The value is a copy of the
     /// traversal's `hook`, which saves a load.
     Hook(HookPoint),
-    /// The packet moved to this hook, and skips its functions.
+    /// The packet moved to this hook, whose functions do not run on it.
     PastHook(HookPoint),
     /// The packet was delivered here or sent, and is in the books.
     Gone,

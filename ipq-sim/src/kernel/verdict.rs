@@ -29,9 +29,9 @@ impl Kernel {
         self.settle_again(end, traversal)
     }
 
-    /// Replaces a packet's bytes by its verdict's payload, if that has one. Returns `true` if it
-    /// did so. Returns `false` if the kernel ignores the payload (VER-6, VER-9). Fails if the
-    /// payload drops the packet.
+    /// Replaces a packet's bytes by its verdict's payload. Returns `true` if it did so. Returns
+    /// `false` if the verdict has no payload, or the kernel ignores it (VER-6, VER-9). Fails if the
+    /// payload makes the kernel drop the packet.
     #[inline]
     fn replace(&self, packet: &mut Packet, released: &Released<'_>) -> Result<bool, DropReason> {
         let rules = &self.profile.behaviour.verdicts;
@@ -45,7 +45,8 @@ impl Kernel {
     }
 
     /// Notes a verdict in the journal of events and among the packet's steps. `replaced` is `true`
-    /// if the verdict's payload replaced the packet.
+    /// if the verdict's payload replaced the packet. `mark` is the mark that the verdict set, if it
+    /// set one.
     #[inline]
     pub(super) fn note_verdict(
         &mut self,
@@ -80,9 +81,9 @@ impl Kernel {
         }
     }
 
-    /// Lets a packet go on with function `function` of the hook that queued it. If its addresses,
-    /// TOS or mark changed since it was queued at OUTPUT, it is routed again first, on kernels that
-    /// do so, and dropped if there is no route (VER-10).
+    /// Runs the functions of the packet's hook from number `function` on, and then the hooks that
+    /// follow. If the packet was queued at OUTPUT, and its addresses, TOS or mark have changed
+    /// since, routes it anew first, on kernels that do so; fails if there is no route (VER-10).
     #[inline]
     pub(super) fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
         let rule = self.profile.behaviour.host.reroute;
@@ -102,9 +103,9 @@ impl Kernel {
 }
 
 /// Replaces a packet's bytes by a verdict's payload, as the kernel's rules have it (VER-6 to
-/// VER-8). Returns `false` if the kernel ignores the payload, since it is shorter than the family's
-/// fixed header. Fails if the kernel drops the packet for such a payload, or if the packet would
-/// become longer than 65,535 bytes.
+/// VER-8), and returns `true`. A payload shorter than the family's fixed header is not taken:
+/// returns `false` if the kernel ignores it, and fails if the kernel drops the packet for it.
+/// Fails, too, if the packet would become longer than 65,535 bytes.
 fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<bool, DropReason> {
     if replacement.len() < packet.family.header_length() {
         return match rules.short_replacement {

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 
 const ABI: Abi = Abi::LP64_LITTLE;
 
-/// A kernel and a program that listens to both queues.
+/// A kernel, and a program that listens to its IPv4 and its IPv6 queue.
 struct Lab {
     kernel: Kernel,
     sockets: PerFamily<SocketId>,
@@ -45,8 +45,9 @@ impl Lab {
         Self { kernel, sockets }
     }
 
-    /// Sends a UDP packet by way of `hook`: for INPUT from a neighbour to this host, for OUTPUT
-    /// from this host to the other neighbour, and otherwise from one neighbour to the other.
+    /// Puts in a UDP packet that passes `hook` on its way. For INPUT it arrives from the neighbour
+    /// on `tap0` for this host. For OUTPUT this host sends it to the neighbour on `tap1`. For the
+    /// other hooks it is forwarded from the neighbour on `tap0` to the one on `tap1`.
     fn enter(&mut self, family: Family, hook: Hook) -> PacketSerial {
         let (from, to, own): (IpAddr, IpAddr, IpAddr) = match family {
             Family::Ipv4 => (NEIGHBOUR.into(), OTHER_NEIGHBOUR.into(), OWN.into()),
