@@ -107,7 +107,7 @@
 //! | `frame`, `per_family` | Ethernet frames; a value for each family |
 //! | `pcapng` | captures that are written: by `ipq-sim run`, and by a conformance suite |
 //! | `books` | fates, drop reasons, the accounts |
-//! | `profile` | kernels, one file each |
+//! | `profile` | kernels, a file for each version; Linux 6.18 and 6.1 share one |
 //! | `behaviour` | the rules that differ between kernels, and seeded faults, which break one |
 //! | `time` | the clock, and locks between threads |
 

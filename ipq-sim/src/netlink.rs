@@ -531,6 +531,7 @@ impl Sockets {
 
     /// Sets the receive buffer as `SO_RCVBUFFORCE` does: to twice the bytes asked for, whatever the
     /// limit of `SO_RCVBUF`, but not below the profile's least. Returns the granted size in bytes.
+    /// Fails with EBADF if the socket is closed.
     pub(crate) fn force_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
         let granted = bytes.min(i32::MAX as u32 / 2) * 2;
         let granted = granted.max(self.profile.receive_buffer_least);

@@ -148,8 +148,8 @@ impl Kernel {
     }
 
     /// Returns a packet that left by `lo` as it arrives there: at PREROUTING, cut to its IP length,
-    /// time-stamped as the kernel does it, and routed to this host. Fails with `Malformed` if its
-    /// header is wrong.
+    /// time-stamped as other arriving packets are, and routed to this host. Fails with `Malformed`
+    /// if its header is wrong.
     fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
         let protocol = ether_type(packet.family);
         let length = own_length(packet.family, &packet.data).ok_or(DropReason::Malformed)?;

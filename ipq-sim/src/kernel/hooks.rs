@@ -2,8 +2,9 @@
 //!
 //! A packet for this host visits PREROUTING and INPUT, one to be forwarded PREROUTING, FORWARD and
 //! POSTROUTING, and one that this host sends OUTPUT and POSTROUTING. At each hook the tables'
-//! functions run in order. A function may send the packet to a queue. The verdict decides if the
-//! packet goes on with that function, with the next one, or past the hook's functions.
+//! functions run in order. A function may send the packet to a queue. The verdict then drops the
+//! packet, queues it again, or lets it go on: with that function once more, with the next one, or
+//! past all functions of the hook.
 
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};

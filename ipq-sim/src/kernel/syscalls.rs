@@ -125,11 +125,11 @@ impl Kernel {
         self.drop_all(dropped, DropReason::PeerClosed);
     }
 
-    /// Sends a datagram to the kernel without naming an address. Returns the number of bytes sent.
-    /// Only a reply tells if the queue accepts the message. Fails with ECONNREFUSED if the socket's
-    /// protocol has no loaded queue, with EMSGSIZE if the datagram is too long (SOCK-9), with
-    /// ENODATA if it is empty and the kernel refuses that (NFQ-105), and with EBADF if the socket
-    /// is closed.
+    /// Sends a datagram to the kernel without naming an address, and binds the socket before if it
+    /// is not bound. Returns the number of bytes sent. Only a reply tells if the queue accepts the
+    /// message. Fails with ECONNREFUSED if the socket's protocol has no loaded queue, with EMSGSIZE
+    /// if the datagram is too long (SOCK-9), with ENODATA if it is empty and the kernel refuses
+    /// that (NFQ-105), and with EBADF if the socket is closed.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
         self.send_to_kernel(socket, datagram, false)
     }

@@ -57,8 +57,8 @@ pub(crate) struct Span {
 pub(crate) enum Known {
     /// Sources or recordings show that the version's rules are the profile's.
     Same,
-    /// Nobody has looked at the version's rules. The text says why this profile stands for the
-    /// version.
+    /// The version's rules were not checked, or not fully, against the profile's. The text says why
+    /// this profile stands for the version.
     Assumed(&'static str),
 }
 
@@ -83,8 +83,9 @@ pub enum Nearness {
     /// The profile is of another version or architecture with the same rules, but of another word
     /// size. Its figures, such as what a datagram weighs, are those of that word size.
     OtherWordSize,
-    /// Nobody has looked at the rules of the version that was asked for. The text says why this
-    /// profile stands for it. The profile's word size may be another, too.
+    /// The rules of the version that was asked for were not checked, or not fully, against the
+    /// profile's. The text says why this profile stands for it. The profile's word size may be
+    /// another, too.
     Assumed(&'static str),
 }
 
