@@ -386,7 +386,8 @@ impl Sockets {
 
     /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`.
     /// Fails with `NoSocket` if there is none. If the buffer is full, or the socket is congested,
-    /// sets an overrun and fails with `NoRoom` (SOCK-4).
+    /// notes an overrun, unless the socket's `NETLINK_NO_ENOBUFS` prevents that, and fails with
+    /// `NoRoom` (SOCK-4).
     #[inline]
     pub(crate) fn deliver(
         &mut self,

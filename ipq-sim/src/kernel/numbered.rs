@@ -190,7 +190,7 @@ impl Kernel {
     }
 
     /// Notes the verdict on a packet that was taken out of a numbered queue, and lets the packet go
-    /// on as the verdict says, until it is queued again, delivered or dropped.
+    /// on as the verdict says, until it is queued again, delivered to this host, sent or dropped.
     #[inline]
     fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
         let verdict = match released.decision {

@@ -12,9 +12,9 @@ use ipq_core::{Family, PacketId, Verdict};
 
 impl Kernel {
     /// Notes the verdict on a packet that was taken out of its queue of `ip_queue`, and lets the
-    /// packet go on as the verdict says (VER-4 to VER-10). Returns the packet's place in its queue
-    /// if it was queued again, and must be kept there. Returns `None` if it was delivered or
-    /// dropped, which is then in the books.
+    /// packet go on as the verdict says (VER-4 to VER-10). If it was queued again, returns its
+    /// place in its queue, in which the caller must keep it. Otherwise it was delivered to this
+    /// host, sent or dropped, and is in the books: returns `None`.
     #[inline]
     pub(super) fn reinject(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Option<Place> {
         let replaced = self.replace(&mut traversal.packet, &released);
