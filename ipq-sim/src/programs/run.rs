@@ -1,5 +1,5 @@
-//! A program for packet queues (libipq or NFQUEUE), run on the packets of a capture: no privilege,
-//! no network, no queue of this machine's kernel.
+//! Runs a program for packet queues (libipq or NFQUEUE) on the packets of a capture. A run takes no
+//! privilege, and uses neither this machine's network nor its kernel's packet queues.
 //!
 //! ```no_run
 //! use ipq_sim::programs::run::Run;
@@ -68,17 +68,18 @@ use std::time::Duration;
 /// and their MTU is so large that no packet is fragmented.
 const DEVICES: [&str; 2] = ["eth0", "eth1"];
 
-/// The rate at which packets are fed.
+/// The rate at which packets are fed to the emulated kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
-    /// A packet is fed when its queue and the receive buffer have room for it, so that no packet is
-    /// lost for want of room.
+    /// A packet is fed once its queue, and the receive buffer of the socket that listens to the
+    /// queue, have room for it. So no packet is lost for want of room.
     #[default]
     AsRead,
-    /// This number of the capture's records is fed a second, whether the program reads their
-    /// packets or not. The time counts from the first packet.
+    /// This number of the capture's records is fed a second, counted from the time of the first
+    /// packet, whether the program reads them or not. Only packets for a queue with a listener wait
+    /// for their time.
     PerSecond(f64),
-    /// All packets are fed as fast as they can be, whether the program reads them or not.
+    /// Packets are fed as fast as they can be, whether the program reads them or not.
     Max,
 }
 
@@ -121,11 +122,11 @@ pub struct Run {
     /// The reason for `profile` if every program gets it. `None` if the kernel depends on the
     /// socket that the program opens.
     kernel_reason: Option<KernelReason>,
-    /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the lowest
-    /// queue that the program listens to, and to those that follow it without a gap. With at least
-    /// one of the `rules`, the rules alone decide.
+    /// The number of the nfnetlink queue that packets are sent to. `None` to send them to the queue
+    /// with the lowest number that the program listens to, and to the queues whose numbers follow
+    /// without a gap. Without effect if `rules` holds a rule.
     queue_number: Option<u16>,
-    /// The rules that were added. If there are none, every packet is queued.
+    /// The rules that were added. If there are none, every packet is sent to a queue.
     rules: Vec<Rule>,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
@@ -168,8 +169,8 @@ pub enum RunError {
         /// The object that was to be loaded.
         object: PathBuf,
     },
-    /// The system does not allow the launcher seccomp, which was asked for, or refused the filter
-    /// when the program was to be started.
+    /// The launcher seccomp was asked for and the system does not allow it, or the system refused
+    /// seccomp's filter when the program was to be started.
     #[error(
         "seccomp's user notification can't be had here: {reason}; it takes Linux 5.14, and a container that allows it: use the \
          launcher preload for a program with a libipq of its own, or transport for one with this project's"
@@ -178,7 +179,8 @@ pub enum RunError {
         /// The system's error, as text.
         reason: String,
     },
-    /// Emulated raw sockets were asked for with a launcher that has none.
+    /// Emulated raw sockets were asked for, and the run's launcher is not seccomp, which alone has
+    /// them.
     #[error(
         "the launcher {launcher} has no emulated raw sockets, since it does not see the calls by which a program sends: they \
          take the launcher seccomp (Linux 5.14){reason}"
@@ -212,8 +214,8 @@ pub enum RunError {
         /// The name of the emulated kernel's profile.
         profile: &'static str,
     },
-    /// A rule's table has no chain at its hook, there is no such hook, or a rule is for a numbered
-    /// queue and the emulated kernel has none.
+    /// A rule can't be added: its table has no chain at its hook, its hook is none of the five, or
+    /// it names a numbered queue and the emulated kernel has none.
     #[error(transparent)]
     Hook(#[from] RuleError),
     /// The emulated host's devices can't be set up.
@@ -230,8 +232,8 @@ pub enum RunError {
     /// The run's [`Watch`] returned this error, which ended the run.
     #[error(transparent)]
     Watch(std::io::Error),
-    /// A system call on the emulator's sockets failed, or one that prepares them for the program,
-    /// such as to make a temporary directory.
+    /// A system call failed that sets up or serves the emulator's sockets. That includes making a
+    /// temporary directory for them.
     #[error("the emulator's socket failed: {0}")]
     Socket(#[from] std::io::Error),
 }
@@ -293,10 +295,10 @@ impl Run {
     }
 
     /// Sets the shared object of the package ipq-preload, which the launcher preload loads into the
-    /// program. A program needs it if it has a libipq of its own, linked in or written on a raw
-    /// socket, and seccomp can't be had. The program must use the C library's functions, so it
-    /// can't be linked statically as a whole. Where seccomp can be had, the object is not used
-    /// unless [`Launcher::Preload`] is set.
+    /// program. Where seccomp can't be had, a program needs the object if it does not use this
+    /// project's libipq: another libipq is linked into it, or it opens its netlink sockets itself.
+    /// The program must use the C library's functions, so it can't be linked statically as a whole.
+    /// Where seccomp can be had, the object is not used unless [`Launcher::Preload`] is set.
     #[must_use]
     pub fn preload(mut self, object: impl Into<PathBuf>) -> Self {
         self.preload = Some(object.into());
@@ -315,9 +317,10 @@ impl Run {
 
     /// Returns the means by which the program will get its sockets: the [launcher](Self::launcher)
     /// that was set, otherwise [`Launcher::Seccomp`] where the system has it. Without seccomp it is
-    /// [`Launcher::Preload`] if the object is set and the program has no libipq, and otherwise
-    /// [`Launcher::Transport`]. Fails if the launcher that was set can't be had, or if the
-    /// preload's object can't be loaded because the program is linked statically.
+    /// [`Launcher::Preload`] if the object is set and [`has_libipq`](Self::has_libipq) returns
+    /// `false`, and otherwise [`Launcher::Transport`]. Fails if the launcher that was set can't be
+    /// had, if the preload's object can't be loaded because the program is linked statically, or if
+    /// [raw sockets](Self::raw_sockets) were asked for and the launcher is not seccomp.
     pub fn choice(&self) -> Result<Choice, RunError> {
         launcher::choose(self)
     }
@@ -348,9 +351,9 @@ impl Run {
         self.linkage().has_libipq
     }
 
-    /// Returns the size of the program's words; `None` if it is unknown, as for a script. The
-    /// frames of `ip_queue` depend on it, so for a program on `ip_queue` the
-    /// [profile](Self::profile) must have that size.
+    /// Returns the size of the program's words. Returns `None` if it is unknown, as for a script,
+    /// and for a run that starts no program. The layout of the messages of `ip_queue` depends on
+    /// this size, so for a program on `ip_queue` the [profile](Self::profile) must have it, too.
     #[must_use]
     pub fn word_size(&self) -> Option<WordSize> {
         self.linkage().word
@@ -387,9 +390,10 @@ impl Run {
     }
 
     /// Sets the greatest number of packets that may be fed and not known to be read. A packet is
-    /// known to be read once it or a later one has a verdict, or once the program waits for more.
-    /// Unless set, only the queue and the receive buffer limit the number. The number has no effect
-    /// with a rate of [`Rate::PerSecond`] or [`Rate::Max`].
+    /// known to be read once it or a later packet of its socket has a verdict, or once the program
+    /// has read all its messages and waits for more, or has run on for half a second. Unless set,
+    /// only the queue and the receive buffer limit the number. The number has no effect with a rate
+    /// of [`Rate::PerSecond`] or [`Rate::Max`].
     #[must_use]
     pub fn in_flight(self, most: NonZeroUsize) -> Self {
         Self {
@@ -400,8 +404,8 @@ impl Run {
 
     /// Feeds the first packet as soon as the program has set a copy mode other than NONE, as a
     /// kernel does under traffic. This finds programs that lose packets while they configure their
-    /// queue. Without this call, the first packet is fed once the program waits for packets, or
-    /// half a second later if it goes on running.
+    /// queue. Without this call, the first packet is fed once the program has read all its
+    /// messages, and waits for more or has run on for half a second.
     #[must_use]
     pub fn at_once(self) -> Self {
         Self { at_once: true, ..self }
@@ -467,8 +471,8 @@ impl Run {
 
     /// Gives the program emulated raw sockets: `SOCK_RAW` of `AF_INET` and `AF_INET6`, and packet
     /// sockets (`AF_PACKET`). What it sends by them is [reported](Watch::own_packet), and does not
-    /// reach this machine's network. Unless set, this machine's kernel answers the program's calls
-    /// for such sockets. It takes [`Launcher::Seccomp`].
+    /// reach this machine's network. Without this call, this machine's kernel answers the program's
+    /// calls for such sockets. The run fails with another launcher than [`Launcher::Seccomp`].
     #[must_use]
     pub fn raw_sockets(self) -> Self {
         Self {
@@ -487,15 +491,15 @@ impl Run {
     /// Sets the kernel that is emulated, whatever socket the program opens. Unless set, it is Linux
     /// 3.4.10 for a program that opens a socket of `ip_queue`, and Linux 6.18 for one that opens a
     /// socket of nfnetlink. Call this method before [`queue_length`](Self::queue_length) and
-    /// [`receive_buffer`](Self::receive_buffer), which change the profile. For a program of 32 bits
-    /// with a queue of `ip_queue`, the profile must be of 32 bits, and on a machine of 64 bits the
-    /// launcher [`Launcher::Seccomp`].
+    /// [`receive_buffer`](Self::receive_buffer), which change the profile. A program of 32 bits
+    /// that uses `ip_queue` needs a profile of 32 bits, and on a machine of 64 bits
+    /// [`Launcher::Seccomp`], too.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         self.only(&profile, KernelReason::Asked)
     }
 
-    /// Sets the kernel for every program, and the reason for it.
+    /// Sets the kernel that is emulated, whatever socket the program opens, and the reason for it.
     fn only(mut self, profile: &Profile, reason: KernelReason) -> Self {
         self.profile = *profile;
         self.numbered = None;
@@ -511,9 +515,10 @@ impl Run {
         Self { profile, ..self }
     }
 
-    /// Sets the time after which the run ends if no packet got a verdict or its fate: 10 s unless
-    /// set. The time does not run while the next record of the capture is awaited, or, in a run
-    /// that starts no program, before the first record is fed.
+    /// Sets the time after which the run ends if in that time no packet got a verdict, was
+    /// delivered or dropped, or was sent by the program itself: 10 s unless set. The time does not
+    /// run while the next record of the capture is awaited, or, in a run that starts no program,
+    /// before the first record is fed.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -529,17 +534,18 @@ impl Run {
     }
 
     /// Runs the program on the capture, ends the program, and returns the report. The run is over
-    /// when every packet of the capture has a fate and the program has nothing more to do, when the
-    /// program ends, when the flag of [`stop_when`](Self::stop_when) is `true`, or when the
-    /// [patience](Self::patience) is at its end. If no packet could be fed, only the last three end
-    /// it.
+    /// when every packet of the capture was delivered or dropped and the program has nothing more
+    /// to do, when the program ends, when the flag of [`stop_when`](Self::stop_when) is `true`, or
+    /// when the [patience](Self::patience) is at its end. If no packet was fed, only the last three
+    /// end it.
     pub fn go(&self) -> Result<Report, RunError> {
         self.go_watched(&mut ())
     }
 
-    /// Runs the program as [`go`](Self::go) does, and reports each record of the capture and the
-    /// progress to `watch`, and each message if `watch` asks for them. An error of `watch` ends the
-    /// run. A `Vec<PacketReport>` is a watch that keeps the reports on the records.
+    /// Runs the program as [`go`](Self::go) does, and reports to `watch` each record of the
+    /// capture, the progress, and each message if [`watch.traces()`](Watch::traces) returns `true`.
+    /// An error of `watch` ends the run. A `Vec<PacketReport>` is a watch that keeps the reports on
+    /// the records.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if let Some(numbered) = self.numbered.filter(|_| self.names_numbers()) {
             return self.clone().only(&numbered, KernelReason::Rule).go_watched(watch);
@@ -559,9 +565,9 @@ impl Run {
         running.end(watch)
     }
 
-    /// Checks that a program of this machine can have frames in the profile's byte order and word
-    /// size. The byte order must be this machine's. If the word size is another than this
-    /// machine's, the run must start a program by the launcher seccomp. Fails otherwise.
+    /// Checks that a program on this machine can use the profile's byte order and word size. Fails
+    /// if the byte order is not this machine's. Fails if the word size is not this machine's
+    /// either, unless the run starts a program by the launcher seccomp.
     fn check_layout(&self) -> Result<(), RunError> {
         let profile = self.profile.name;
         let abi = self.profile.abi;
@@ -596,9 +602,10 @@ impl Run {
         }
     }
 
-    /// Builds the emulated kernel of a run: its rules, and whether programs have `CAP_NET_ADMIN`.
-    /// The run's own rules replace all others. Without them every packet is queued, by the run's
-    /// queue number if it has one and the kernel has numbered queues.
+    /// Builds the run's emulated kernel, with the run's own rules if it has any. Otherwise every
+    /// packet is queued: to the run's queue number if it has one and the kernel has numbered
+    /// queues. Takes `CAP_NET_ADMIN` from all programs with [`NetAdmin::Missing`]. Fails if a rule
+    /// can't be added.
     fn kernel(&self, profile: &Profile) -> Result<Kernel, RunError> {
         let mut kernel = kernel(*profile, self.hook)?;
         if let Some(number) = self.queue_number.filter(|_| kernel.has_numbered_queues()) {
@@ -644,9 +651,9 @@ pub fn read_capture(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record
 }
 
 /// Builds a kernel with the devices `eth0` and `eth1` and the machine's clock. Its rules queue
-/// every packet of both families at `hook`, on a kernel with numbered queues to queue 0. It keeps a
-/// journal, and no other record of the packets' fates. Fails if the kernel has no rules at this
-/// hook.
+/// every packet of both families at `hook`, on a kernel with numbered queues to queue 0. It keeps
+/// the events of packets for [`Kernel::take_events`], and no fates for [`Kernel::fate`]. Fails if
+/// such a rule can't be added at this hook.
 pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
     let device = |name, number: u8| {
         Device::ethernet(name, [2, 0, 0, 0, 0, number])

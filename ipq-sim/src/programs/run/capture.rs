@@ -2,8 +2,8 @@
 //! feed.
 //!
 //! A [`Capture`] is read by a thread of its own, while the run goes on. The thread reads ahead by a
-//! bounded number of bytes. Of a longer record only the first [`input::LONGEST_PART`] bytes are
-//! looked at, more than any frame around an IP packet has; the rest is skipped.
+//! bounded number of bytes. Of each record only the first [`input::LONGEST_PART`] bytes are looked
+//! at, more than any frame around an IP packet has; the rest is skipped.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -47,7 +47,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// One record of a capture: the time, and the packet or the reason why there is none to feed.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The time at which the frame was captured; 0 if the record states none.
+    /// The time at which the frame was captured: 0 units if the record states none.
     pub time: CaptureTime,
     /// The packet to feed, or the reason why the record has none.
     pub packet: Result<Packet, NotFed>,
@@ -58,8 +58,9 @@ pub struct Record {
 pub struct Packet {
     /// The packet's family.
     pub family: Family,
-    /// The packet's bytes, from the network header to the end that the network header states. Where
-    /// the header of a packet for offloading stated length 0, it states the packet's length here.
+    /// The packet's bytes, from its IP header to the end that the header states. A packet that was
+    /// captured before the network card cut it into segments (offloading) may have stated length 0;
+    /// here its header states its real length.
     pub data: Bytes,
     /// The Ethernet header of the packet's frame, with the packet's `EtherType` and without tags.
     /// For Wi-Fi, the header that the packet would have on Ethernet. `None` for other link layers.
@@ -150,7 +151,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     records: VecDeque<Record>,
-    /// The number of bytes that `records` count for.
+    /// The number of bytes that `records` count for in [`AHEAD`].
     bytes: usize,
     end: Option<CaptureEnd>,
     /// `true` once the [`Capture`] has been dropped.

@@ -1,5 +1,5 @@
-//! The conclusion about a run as a whole. It depends on what happened, and never on the order in
-//! which the emulator noticed things.
+//! Finds out how a run went as a whole: its findings and its outcome. They depend on what happened,
+//! and not on the order in which the emulator noticed it.
 
 use super::capture::CaptureEnd;
 use super::refusal::{Refusal, Request};
@@ -135,8 +135,7 @@ pub enum Finding {
         waited: Option<Duration>,
     },
     /// The program stopped reading, and had messages unread in its receive buffer when the run's
-    /// patience ended.
-    /// The inner value is the patience.
+    /// patience ended. The inner value is the patience.
     StoppedReading(Duration),
     /// Packets were left without a fate when the run's patience ended. The program had read all its
     /// messages, and either had given a verdict or had got no packet.
@@ -161,7 +160,8 @@ pub enum Finding {
     /// of records.
     NothingFed(u64),
     /// Every packet that was fed was dropped or let through because its queue had no listener at
-    /// that time, or was let through because no rule queued it. At least one of them had a queue.
+    /// that time, or was let through because no rule queued it. A rule sent at least one of them to
+    /// a queue.
     Nobody {
         /// The queues to which the rules sent packets.
         used: BTreeSet<QueueId>,

@@ -1,11 +1,11 @@
 //! Feeds the packets of a capture to the kernel, each at its time, and follows them to their fates.
 //!
-//! Unless a rate is given, as many packets are fed as their queue and the receive buffer have room
-//! for, so that none is lost for want of room. The program's messages alone decide which packets
-//! have entered when a message is carried out: the next packet enters right after a verdict that
-//! makes room for it, before the next message is carried out. If a listener closes its socket with
-//! packets unread, these packets count as not fed, and go to the next listener. So no packet's fate
-//! depends on how many packets were fed ahead.
+//! At [`Rate::AsRead`], a packet is fed once its queue and the receive buffer have room for it, so
+//! that none is lost for want of room. The next packet enters right after the verdict that makes
+//! room for it, before the program's next message is carried out. So it depends on the program's
+//! messages, and not on time, which packets have entered when a message is carried out. If a
+//! listener closes its socket with packets unread, these packets count as not fed, and are fed
+//! again to the next listener. So no packet's fate depends on how many packets were fed ahead.
 
 use super::capture::{Capture, NotFed, Packet};
 use super::conclusion::{Conduct, Queues};
@@ -42,8 +42,8 @@ pub(super) struct Feeding<'a> {
     pub(super) conduct: Conduct,
     /// The packets that were fed and have no fate yet, by their serials.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    /// For each listening socket, the packets whose frames went to the socket and that its program
-    /// may not have read.
+    /// For each listening socket, the packets whose messages went to the socket and that its
+    /// program may not have read.
     lanes: HashMap<SocketId, Lane, FixedState>,
     /// The numbers of the records whose packets were fed, and were unread when their listener
     /// closed. They are fed again, before the capture's next record.
@@ -53,11 +53,12 @@ pub(super) struct Feeding<'a> {
     deaf: BTreeSet<QueueId>,
     /// The time at which the first packet was fed. `None` before.
     began: Option<Instant>,
-    /// The time at which any packet last got a verdict or its fate or was queued again, or at which
-    /// the next record of the capture was last awaited. At first, the time at which the run began.
+    /// The time at which any packet last got a verdict or its fate, was queued again or was sent by
+    /// the program itself, or at which the next record of the capture was last awaited. At first,
+    /// the time at which the run began.
     pub(super) last_event: Instant,
-    /// The time at which the next packet was first held back because its queue has no listener.
-    /// `None` if it was not.
+    /// The time since which the next packet is held back because its queue has no listener. `None`
+    /// if it is not held back for that.
     waiting_since: Option<Instant>,
     /// The room for the kernel's events while they are noted. Empty at any other time, and kept for
     /// its memory.
@@ -78,37 +79,37 @@ pub(super) struct Feeding<'a> {
     has_configured: bool,
 }
 
-/// The packets whose frames went to one listening socket and that its program may not have read.
+/// The packets whose messages went to one listening socket and that its program may not have read.
 /// All queues of the socket share its receive buffer, so their packets are read in one order.
 #[derive(Debug, Default)]
 struct Lane {
     window: Window,
-    /// `true` if packets may be fed: the program has waited for its first packet, or the run does
-    /// not wait for that.
+    /// `true` if packets may be fed to the socket: its program has waited for its first packet, or
+    /// the run does not wait for that.
     has_begun: bool,
 }
 
 /// A packet that was fed and has no fate yet.
 #[derive(Clone, Copy, Debug)]
 struct Fed {
-    /// The listening socket in whose window the packet is, and the packet's place there. `None` if
-    /// no frame of the packet went to a socket, or if a verdict has taken the packet out of its
-    /// window.
+    /// The listening socket that the packet's message went to, and the packet's place in the window
+    /// of that socket. `None` if the message went to no socket, or if the packet got a verdict and
+    /// was not queued again.
     place: Option<(SocketId, Place)>,
-    /// The weight of the packet's frame in the receive buffer, in bytes.
+    /// The number of bytes that the packet's message takes up in the receive buffer.
     weight: usize,
     /// `true` if the listener closes without having read the packet, and without an accepted
     /// verdict on it.
     unread: bool,
 }
 
-/// The way of the next record's packet, if it is fed now.
+/// Where the next record's packet goes if it is fed now.
 #[derive(Clone, Copy, Debug, Default)]
 struct Way {
     /// The queue to which the rules send the packet. `None` if no rule queues it, or if the record
     /// has no packet.
     queue: Option<QueueId>,
-    /// The socket that gets the packet's frame. `None` if no socket does.
+    /// The socket that gets the packet's message. `None` if no socket does.
     listener: Option<SocketId>,
 }
 
@@ -132,7 +133,7 @@ pub(super) enum Hold {
     /// listener.
     NoListener,
     /// The program of this socket may not have read all its packets, and there may be no room for
-    /// another. Or the program has not yet waited for its first one.
+    /// another. Or the program has not yet waited for its first packet.
     Unsettled(SocketId),
     /// The next packet's queue is full.
     Full,
@@ -197,7 +198,7 @@ impl<'a> Feeding<'a> {
     }
 
     /// Notes that the program of this socket has read all its packets: empties the socket's window,
-    /// and lets its first packet be fed.
+    /// and allows that the socket's first packet is fed.
     pub(super) fn settle(&mut self, socket: SocketId) {
         if let Some(lane) = self.lanes.get_mut(&socket) {
             lane.has_begun = true;
@@ -206,7 +207,8 @@ impl<'a> Feeding<'a> {
     }
 
     /// Feeds the packets that may be fed now, and returns the reason why no more may. With a rate
-    /// other than [`Rate::AsRead`], stops after [`BURST`] records and returns `None`.
+    /// other than [`Rate::AsRead`], feeds at most [`BURST`] records, and returns `None` after so
+    /// many.
     pub(super) fn feed(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<Option<Hold>> {
         let most = match self.run.rate {
             Rate::AsRead => usize::MAX,
@@ -222,8 +224,9 @@ impl<'a> Feeding<'a> {
         Ok(None)
     }
 
-    /// Feeds the next record's packet, and notes the events that follow. A record without a packet
-    /// is only counted.
+    /// Feeds the packet of the next record, and notes the events that follow. First come the
+    /// records that are to be fed again, then those of the capture. A record without a packet is
+    /// only counted.
     fn feed_next(&mut self, kernel: &mut Kernel, way: Way, watch: &mut dyn Watch) -> io::Result<()> {
         self.waiting_since = None;
         let index = match self.again.pop_first() {
@@ -267,8 +270,8 @@ impl<'a> Feeding<'a> {
         self.note_events(kernel, watch)
     }
 
-    /// Returns the way of the next record's packet. Returns an error with the reason if the record
-    /// may not be fed now.
+    /// Returns where the next record's packet goes if it is fed now. Fails with the reason if the
+    /// packet may not be fed now.
     fn next_way(&mut self, kernel: &Kernel) -> Result<Way, Hold> {
         let packet = match self.again.first() {
             Some(index) => self.outcomes.fed_packet(*index),
@@ -300,8 +303,9 @@ impl<'a> Feeding<'a> {
             .map_or_else(|| Ok(way(Some(socket))), Err)
     }
 
-    /// Checks that any program has waited for its first packet, or that some queue has a listener
-    /// and the run does not wait for more. Otherwise fails with the reason to wait.
+    /// Checks that a packet that no rule queues may be fed. It may once any program has waited for
+    /// its first packet, or, if the run [feeds at once](Run::at_once), once some queue has a
+    /// listener. Fails with what the packet has to wait for.
     fn has_any_begun(&mut self, kernel: &Kernel) -> Result<(), Hold> {
         if self.lanes.values().any(|lane| lane.has_begun) {
             return Ok(());
@@ -340,7 +344,7 @@ impl<'a> Feeding<'a> {
         (!has_room).then_some(Hold::Unsettled(socket))
     }
 
-    /// Returns the number of packets whose frames went to any socket and that its program may not
+    /// Returns the number of packets whose messages went to any socket and that its program may not
     /// have read.
     fn in_flight(&self) -> usize {
         self.lanes.values().map(|lane| lane.window.len()).sum()
@@ -371,9 +375,9 @@ impl<'a> Feeding<'a> {
     }
 
     /// Notes the refusals of messages, and the kernel's events of packets, since the last call. A
-    /// packet with a verdict leaves its window with all packets before it, one that is queued again
-    /// enters the window of its new listener, and one with a fate is reported. A packet that was
-    /// unread when its listener closed is kept to be fed again.
+    /// packet with a verdict, and all packets before it in its socket's window, were read and leave
+    /// the window. One that is queued again enters the window of its new listener. One with a fate
+    /// is reported, or is kept to be fed again if it was unread when its listener closed.
     pub(super) fn note_events(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
         for refusal in std::mem::take(&mut self.refusals) {
             let packet = match refusal.request {
@@ -446,7 +450,7 @@ impl<'a> Feeding<'a> {
 
     /// Switches to the kernel for a program that opens a socket of this netlink protocol, and
     /// returns that kernel, newly built. Returns `None` if the run is at this kernel already, or
-    /// has only one.
+    /// has no other one.
     fn choose_kernel(&mut self, protocol: i32) -> Option<Kernel> {
         let numbered = protocol == NFNETLINK;
         if numbered == self.is_numbered {
@@ -460,9 +464,8 @@ impl<'a> Feeding<'a> {
     }
 
     /// Notes which queues have listeners, and which sockets listen. At the first listener, takes
-    /// `CAP_NET_ADMIN` away if the program is to have it only until then. Makes the rules send
-    /// packets to the numbered queues that have listeners, if the run has no queue number and no
-    /// rules of its own.
+    /// `CAP_NET_ADMIN` away if the program is to have it only until then. Then makes the rules send
+    /// packets to queues that have listeners, as [`follow`](Self::follow) does.
     fn note_listeners(&mut self, kernel: &mut Kernel) {
         let queues: BTreeSet<QueueId> = kernel.listened_queues().collect();
         if !queues.is_empty() && self.run.net_admin == NetAdmin::UntilOpened {
@@ -484,9 +487,9 @@ impl<'a> Feeding<'a> {
         self.conduct.has_listened.extend(queues);
     }
 
-    /// Replaces the rules so that packets go to the lowest numbered queue in `queues`, and to those
-    /// whose numbers follow it without a gap. Does nothing if `queues` has no numbered queue, or if
-    /// the run has a queue number or rules of its own.
+    /// Replaces the rules so that packets go to the queue of the lowest number in `queues`, and to
+    /// the queues in it whose numbers follow without a gap. Does nothing if `queues` has no
+    /// numbered queue, or if the run has a queue number or rules of its own.
     fn follow(&mut self, kernel: &mut Kernel, queues: &BTreeSet<QueueId>) {
         if self.run.queue_number.is_some() || !self.run.rules.is_empty() {
             return;
@@ -531,8 +534,9 @@ impl<'a> Feeding<'a> {
     }
 }
 
-/// The observer of the server's turn. At [`Rate::AsRead`] it feeds packets as the program's
-/// messages make room for them. It notes what the messages do, and traces them for `watch`.
+/// Observes one turn of the server, in which it moves messages between the program and the kernel.
+/// At [`Rate::AsRead`] feeds packets as the program's messages make room for them. Notes what the
+/// messages do, and traces them for `watch`.
 pub(super) struct Turn<'t, 'r> {
     pub(super) feeding: &'t mut Feeding<'r>,
     pub(super) watch: &'t mut dyn Watch,
@@ -615,8 +619,8 @@ impl Observer for Turn<'_, '_> {
     }
 }
 
-/// A turn of the server at the end of the run, when nothing is fed any more. What the program still
-/// sends by raw sockets is reported.
+/// Observes a turn of the server at the end of the run, when nothing is fed any more. What the
+/// program still sends by raw sockets is reported.
 pub(super) struct LastTurn<'t, 'r>(pub(super) Turn<'t, 'r>);
 
 impl Observer for LastTurn<'_, '_> {
@@ -653,8 +657,8 @@ fn is_verdict(kind: MessageType) -> bool {
     kind == MessageType::Verdict || numbered.contains(&kind.to_wire())
 }
 
-/// Returns the refusal that a frame to the program reports. Returns `None` if the frame is no error
-/// message, acknowledges a request, or quotes no header.
+/// Returns the refusal that `frame`, a netlink message to the program, reports. Returns `None` if
+/// it is no error message, acknowledges a request, or quotes no header.
 fn refusal(protocol: i32, frame: &[u8], abi: Abi) -> Option<Refusal> {
     match Message::parse(frame, abi) {
         Ok(Message::Error(error)) => Refusal::of(&error, protocol, abi),

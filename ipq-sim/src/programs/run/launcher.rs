@@ -11,9 +11,9 @@ use std::path::PathBuf;
 /// A means by which a program gets its emulated sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Launcher {
-    /// The launcher stops the program's calls for sockets by seccomp's user notification (Linux
-    /// 5.14), and answers those for queues with emulated sockets. The program may be linked in any
-    /// way.
+    /// The launcher intercepts the program's calls for sockets by seccomp's user notification
+    /// (Linux 5.14), and answers those for queues with emulated sockets. The program may be linked
+    /// in any way.
     Seccomp,
     /// An object that is loaded into the program (`LD_PRELOAD`) makes the sockets, of `ip_queue`
     /// alone. The program must use the C library's functions, and be linked dynamically.
@@ -73,8 +73,9 @@ pub(super) fn protocols() -> Vec<u32> {
 }
 
 /// Returns the calls of the program that the launcher seccomp watches: those for sockets of the
-/// [`protocols`]. With a rate other than [`Rate::AsRead`], receive calls are watched, too, since
-/// packets can be lost then, and the program is told of an overrun (SOCK-4).
+/// [`protocols`], and those for raw sockets if the run emulates them. With a rate other than
+/// [`Rate::AsRead`], receive calls are watched, too, since packets can be lost then, and the
+/// program is told of an overrun (SOCK-4).
 pub(super) fn watch(run: &Run) -> Watch {
     Watch {
         protocols: protocols(),
@@ -84,10 +85,11 @@ pub(super) fn watch(run: &Run) -> Watch {
 }
 
 /// Chooses the launcher of a run: the one that was asked for, otherwise seccomp where the system
-/// allows it. Without seccomp, chooses the preload if its object was set and the program does not
-/// have libipq, and otherwise the transport. Fails if seccomp was asked for and the system does not
-/// allow it, if the preload was asked for without its object, or if the preload's program is linked
-/// statically.
+/// allows it. Without seccomp, chooses the preload if its object was set and
+/// [`has_libipq`](Run::has_libipq) returns `false`, and otherwise the transport. Fails if seccomp
+/// was asked for and the system does not allow it, if the preload was asked for without its object,
+/// if the preload's program is linked statically, or if raw sockets were asked for and the launcher
+/// is not seccomp.
 pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
     let seccomp = match run.launcher {
         None | Some(Launcher::Seccomp) => can_launch(&watch(run)),

@@ -69,9 +69,9 @@ fn found(program: &OsStr) -> PathBuf {
         .unwrap_or_else(|| Path::new(program).to_owned())
 }
 
-/// Returns `true` if an object whose name begins with `libipq.so` is among those that a program's
-/// file names to load. Returns `None` if the file has no dynamic section, or if the names can't be
-/// found in it.
+/// Returns `Some(true)` if an object whose name begins with `libipq.so` is among those that a
+/// program's file names to load, and `Some(false)` if not. Returns `None` if the file has no
+/// dynamic section, or if the names can't be found in it.
 fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> {
     let dynamic = program.dynamic().ok()??;
     // The table of names is given by its address in memory, which the loaded segments turn into an

@@ -1,9 +1,9 @@
 //! Keeps the outcome of each record of a capture, and reports it, in the capture's order.
 //!
-//! Packets get their fates in whichever order the program decides. A record is reported once it and
-//! all records before it have their outcomes: a fate, or the reason why the record was not fed. So
-//! every run has the same output. Reports that are held back are bounded: above the bound, a packet
-//! without a fate lets those after it pass, and is reported when it gets its fate.
+//! The program may decide packets in any order. A record is reported once it and all records before
+//! it have their outcomes: a fate, or the reason why the record was not fed. A report that has to
+//! wait is held back. If too many are held back behind a packet without a fate, that packet is
+//! passed over: they are reported first, and the packet once it has its fate.
 
 use super::capture::{CaptureTime, NotFed, Packet, Record};
 use super::own::{OwnPacket, ip_packet};
@@ -19,19 +19,19 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The greatest number of reports on packets with a fate that are held back. One more lets packets
-/// without a fate be passed.
+/// The greatest number of reports on packets with a fate that are held back behind a packet without
+/// one. If there are more, they are reported first, and that packet later.
 const MOST_HELD: usize = 1 << 14;
-/// The greatest number of reports on records that were not fed that are held back. One more lets
-/// packets without a fate be passed.
+/// The greatest number of reports on records that were not fed that are held back behind a packet
+/// without a fate. If there are more, they are reported first, and that packet later.
 const MOST_NOT_FED: usize = 1 << 16;
 
 /// The greatest number of refused verdicts that the report on one packet has. Later ones are left
 /// out.
 const MOST_REFUSALS: usize = 16;
 
-/// The greatest number of bytes that are held back in reports on packets with a fate. One more lets
-/// packets without a fate be passed.
+/// The greatest number of bytes of packets in the reports that are held back behind a packet
+/// without a fate. If there are more, they are reported first, and that packet later.
 const MOST_BYTES: usize = 16 << 20;
 
 /// The report on one record of a capture.
@@ -152,8 +152,8 @@ pub(super) struct Outcomes {
     /// The number of the first record in `waiting`, or of the next record that is added if
     /// `waiting` is empty.
     first: u64,
-    /// The reports on packets without a fate that let later ones pass, by the numbers of their
-    /// records.
+    /// The reports on packets without a fate that were passed over, by the numbers of their
+    /// records. Reports on later records do not wait for them.
     late: HashMap<u64, PacketReport>,
     undecided: HashMap<PacketSerial, Undecided, FixedState>,
     held: usize,
@@ -328,8 +328,8 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Reports a packet that the program sent itself. Its time is that of the first record without
-    /// a fate, or else of the last one; `next` if no record has been added.
+    /// Reports a packet that the program sent itself. Its time is that of the first record that is
+    /// held back; if there is none, of the record that was reported last; and if none was, `next`.
     pub(super) fn sent_itself(
         &mut self,
         sent: &RawPacket,

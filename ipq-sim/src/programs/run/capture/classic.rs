@@ -24,8 +24,9 @@ pub(super) struct Classic {
 }
 
 impl Classic {
-    /// Reads the file's header, and skips it. Stops if the file does not begin with a magic number
-    /// of pcap, has another major version than 2, or ends within the header.
+    /// Reads the file's header, and moves the input behind it. Fails if the file does not begin
+    /// with a magic number of pcap, has another major version than 2, ends within the header, or
+    /// can't be read.
     pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
         let (order, clock, record_header) = match *input.part(4)? {
             [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, CaptureClock::MICROSECONDS, 16),
@@ -65,9 +66,10 @@ impl Classic {
             && (held.len() - self.record_header) as u64 >= u64::from(self.order.u32(held, 8))
     }
 
-    /// Reads the next record, and skips it. Returns what `record` makes of the record's header and
-    /// of the frame's captured bytes, of a long frame the first ones alone. Stops at the end of the
-    /// input, also within a record, and at a record that states more than [`LONGEST_FRAME`]
+    /// Reads the next record, and moves the input behind it. Calls `record` with the record's
+    /// header and the frame's captured bytes, and returns what it returns. If the record is longer
+    /// than [`LONGEST_PART`], `record` gets only the first of the captured bytes. Fails at the end
+    /// of the input, also within the record, and if the record states more than [`LONGEST_FRAME`]
     /// captured bytes.
     pub(super) fn next<R>(
         &mut self,

@@ -153,8 +153,8 @@ impl Read for Counted {
 }
 
 impl Short {
-    /// Returns the same reason for bytes that lie within a record. There 0 bytes before the end
-    /// become 1, since 0 stands for an end between two records.
+    /// Returns an end after 0 bytes as an end after 1 byte, and any other reason as it is. It is
+    /// for bytes within a record, since an end after 0 bytes stands for one between two records.
     pub(super) fn within(self) -> Self {
         match self {
             Self::Ended(length) => Self::Ended(length.max(1)),

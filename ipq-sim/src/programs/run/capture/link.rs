@@ -94,8 +94,8 @@ pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<
     })
 }
 
-/// Returns the packet in an Ethernet frame, as far as the frame goes. The packet's own header is
-/// not looked at.
+/// Returns the bytes of the IP packet in an Ethernet frame, with any padding after it. Does not
+/// check the packet's own header. Fails if the frame holds no IP packet.
 pub(in super::super) fn in_ethernet(frame: &[u8]) -> Result<&[u8], NotFed> {
     ethernet::frame(frame).map(|found| found.packet)
 }
@@ -127,10 +127,9 @@ fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), NotFed> {
     bytes.split_first_chunk().ok_or(NotFed::Short)
 }
 
-/// Returns the packet of a BSD loopback frame, which follows the 4-byte number of its address
-/// family. The number is in network order or in the order of the machine that captured it, which
-/// need not be the file's: the smaller reading counts. Fails with [`NotFed::AddressFamily`] for a
-/// number that is neither IPv4's nor IPv6's.
+/// Returns the packet of a BSD loopback frame: the bytes after the 4-byte number of its address
+/// family. The number may be in either byte order. It is read in both, and the smaller value
+/// counts. Fails with [`NotFed::AddressFamily`] for a number that is neither IPv4's nor IPv6's.
 fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     let (number, packet) = split::<4>(frame)?;
     let number = u32::from_le_bytes(*number).min(u32::from_be_bytes(*number));
@@ -146,7 +145,7 @@ fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
 /// of the protocol's number in the header, and `header` the header's length, in bytes. Fails if the
 /// frame is shorter than the header, or holds another protocol.
 fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed> {
-    /// The number in place of a protocol's for a frame that goes on with a header of IEEE 802.2.
+    /// The value in the protocol's place that says that a header of IEEE 802.2 follows.
     const LOGICAL_LINK: u16 = 4;
     let rest = frame.get(header..).ok_or(NotFed::Short)?;
     match ByteOrder::Big.u16(frame, protocol) {

@@ -38,8 +38,8 @@ impl PcapNg {
         first == block::SECTION_HEADER.to_le_bytes()
     }
 
-    /// Reads the block that begins the first section, and skips it. Stops if the block is damaged,
-    /// states a version other than 1, or is cut.
+    /// Reads the block that begins the first section, and moves the input behind it. Fails if the
+    /// block is damaged, states a version other than 1, or is cut.
     pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
         let mut file = Self {
             order: ByteOrder::Little,
@@ -56,10 +56,10 @@ impl PcapNg {
         held.len() >= 8 && held.len() as u64 >= u64::from(self.order.u32(held, 4))
     }
 
-    /// Reads on to the next block with a packet, and skips it and all blocks before it. Returns
-    /// what `record` makes of the frame's header and of its captured bytes, of a long frame the
-    /// first ones alone. Stops at the end of the input, also within a block, and at a block that
-    /// the format does not allow.
+    /// Reads on to the next block with a packet, and moves the input behind it. Calls `record` with
+    /// the frame's header and its captured bytes, and returns what it returns. If the block is
+    /// longer than [`LONGEST_PART`], `record` gets only the first of the captured bytes. Fails at
+    /// the end of the input, also within a block, and at a block that the format does not allow.
     pub(super) fn next<R>(
         &mut self,
         input: &mut Input,
@@ -101,7 +101,7 @@ impl PcapNg {
 
     /// Returns the type and the length of the next block, and leaves the block in the input. A
     /// block that begins a section sets the byte order of the section and removes all known
-    /// interfaces. Stops if such a block has no known byte order or a version other than 1, and if
+    /// interfaces. Fails if such a block has no known byte order or a version other than 1, and if
     /// a block states fewer than 12 bytes.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
@@ -197,9 +197,9 @@ impl PcapNg {
         Ok(())
     }
 
-    /// Returns the header of the frame in a block with a packet. `start` is the block's beginning,
-    /// up to the frame. If the section has not described the frame's interface, the header has no
-    /// layer.
+    /// Returns what a block with a packet, and its interface, state about the frame. `start` is the
+    /// block's beginning, up to the frame. If the section has not described the frame's interface,
+    /// `layer` is `None`.
     fn frame_header(&self, block: &BlockHeader, start: &[u8]) -> FrameHeader {
         let order = self.order;
         let word = |at| order.u32(start, at);

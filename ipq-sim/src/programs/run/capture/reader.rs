@@ -91,8 +91,9 @@ impl Reader {
         self.next_as(record)
     }
 
-    /// Returns what `record` makes of the next frame's header and of its captured bytes, of a long
-    /// frame the first ones alone. If there is none, fails with the way in which the capture ended.
+    /// Reads the next frame, calls `record` with its header and its captured bytes, and returns
+    /// what `record` returns. Of a frame longer than about 256 KiB, `record` gets only the first
+    /// bytes. If there is no further frame, fails with the way in which the capture ended.
     pub(super) fn next_as<R>(&mut self, record: impl FnOnce(&FrameHeader, &[u8]) -> R) -> Result<R, CaptureEnd> {
         let input = &mut self.input;
         let next = match &mut self.format {

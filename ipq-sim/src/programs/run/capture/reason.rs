@@ -27,8 +27,8 @@ pub enum NotFed {
     Ppp(u16),
     /// The frame holds another protocol than IP, by this service access point of IEEE 802.2.
     LogicalLink(u8),
-    /// The frame holds a protocol that is numbered by another organisation than the one that
-    /// numbers `EtherType`s (SNAP).
+    /// The frame's SNAP header does not hold an `EtherType`, but a protocol number of some other
+    /// organisation.
     Organisation,
     /// The BSD loopback frame holds another protocol than IP, by this number of its address family.
     /// 255 stands for all greater numbers, too.

@@ -21,7 +21,8 @@ fn read(bytes: &[u8]) -> (Vec<Record>, CaptureEnd) {
     read_all(Box::new(Cursor::new(bytes.to_vec()))).unwrap()
 }
 
-/// Returns the bytes of each packet of a file, or the reason why the packet is not fed.
+/// Returns for each record of a file the bytes of its packet, or the reason why it has none to
+/// feed.
 fn packets(bytes: &[u8]) -> Vec<Result<Vec<u8>, NotFed>> {
     let packet = |record: Record| record.packet.map(|packet| packet.data.to_vec());
     read(bytes).0.into_iter().map(packet).collect()

@@ -183,8 +183,8 @@ fn packets_that_went_to_nobody_are_no_success() {
     assert_eq!((found.len(), found[0].outcome()), (1, Outcome::NothingTried));
 }
 
-/// Returns the findings about a run with nfnetlink's queues, of which the program listened to 0 and
-/// rules used those in `used`.
+/// Returns the findings about a run with nfnetlink's queues. The program listened to queue 0, and
+/// the rules sent packets to the queues in `used`.
 fn ruled(summary: &Summary, used: &[u16]) -> Vec<Finding> {
     let numbered = |numbers: &[u16]| numbers.iter().copied().map(QueueId::Numbered).collect();
     let conduct = Conduct {

@@ -4,9 +4,10 @@ use ruzstd::decoding::FrameDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Decompresses all frames of a source, one after another. Holds the window that a frame states, at
-/// most 128 MiB; a frame with a larger one is an error. `zstd` itself makes windows of 2 MiB unless
-/// asked for more, and of 8 MiB at its level 19.
+/// Decompresses all frames of a source, one after another. A frame states the size of its window,
+/// the decompressed bytes that must be kept in memory. A frame with a window of more than 128 MiB
+/// is an error. The program `zstd` makes windows of 2 MiB unless asked for more, and of 8 MiB at
+/// its level 19.
 pub(super) struct Frames<R> {
     source: Noticing<R>,
     decoder: FrameDecoder,

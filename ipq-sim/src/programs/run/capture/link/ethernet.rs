@@ -55,8 +55,10 @@ pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8])
     }
 }
 
-/// Returns the IP packet after a header of IEEE 802.2, which may continue with SNAP. Fails with
-/// [`NotFed::LogicalLink`] or [`NotFed::Organisation`] for other headers.
+/// Returns the IP packet in `rest`, which begins with a header of IEEE 802.2. A SNAP header may
+/// follow that one. Fails with [`NotFed::LogicalLink`] if the first header stands for neither IP
+/// nor SNAP, with [`NotFed::Organisation`] if the SNAP header does not hold an `EtherType`, and as
+/// [`payload`] does for that `EtherType`.
 pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     let (header, after) = split::<3>(rest)?;
     match *header {
@@ -75,8 +77,8 @@ pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
 }
 
 /// Returns the bytes after MPLS labels if they begin with an IP version, 4 or 6. `rest` begins with
-/// the first label. Fails with [`NotFed::Circuit`] if they begin otherwise, and with
-/// [`NotFed::Short`] if there are none.
+/// the first label. Fails with [`NotFed::Circuit`] if the bytes begin otherwise, and with
+/// [`NotFed::Short`] if none follow the labels.
 pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
     loop {
         let ([_, _, bottom, _], after) = split(rest)?;

@@ -11,8 +11,9 @@ const LONGEST: usize = 0xffff;
 
 /// Returns the IP packet that `bytes` begins with, and its family. Leaves out what follows the
 /// packet, such as padding. Fails with the reason if the packet is not whole, or its header not
-/// sound. A packet for offloading states length 0: the length of `bytes` is filled in, unless
-/// `is_cut` says that the capture has only a part of the frame.
+/// sound. A packet of IPv4, or of TCP over IPv6, that states length 0 was captured before it was
+/// cut into segments (offloading). The length of `bytes` is filled in there, unless `is_cut` says
+/// that the capture has only a part of the frame.
 pub(super) fn packet(bytes: &[u8], is_cut: bool) -> Result<(Family, Bytes), NotFed> {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => version_4(bytes, is_cut).map(|packet| (Family::Ipv4, packet)),
