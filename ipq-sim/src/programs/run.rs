@@ -83,8 +83,8 @@ pub enum Rate {
     Max,
 }
 
-/// The time for which the program has the capability `CAP_NET_ADMIN`. The kernel refuses each
-/// message that comes without it (MSG-5).
+/// The time for which the program has the capability `CAP_NET_ADMIN`. The kernel refuses messages
+/// that come without it (MSG-5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetAdmin {
     /// The program always has `CAP_NET_ADMIN`.
@@ -516,9 +516,9 @@ impl Run {
     }
 
     /// Sets the time after which the run ends if in that time no packet got a verdict, was
-    /// delivered or dropped, or was sent by the program itself: 10 s unless set. The time does not
-    /// run while the next record of the capture is awaited, or, in a run that starts no program,
-    /// before the first record is fed.
+    /// delivered or dropped, was queued again, or was sent by the program itself: 10 s unless set.
+    /// The time does not run while the next record of the capture is awaited, or, in a run that
+    /// starts no program, before the first record is fed.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
