@@ -6,8 +6,9 @@
 //! which carries frames.
 //!
 //! A [`Server`] has connections and no kernel. The caller gives a kernel to each
-//! [`turn`](Server::turn), which moves the messages that are there, and waits as long as it may. So
-//! one thread owns the kernel, and can use it freely between two turns.
+//! [`turn`](Server::turn), which moves the messages that are there, and waits for some at most as
+//! long as the caller allows. So one thread owns the kernel, and can use it freely between two
+//! turns.
 //!
 //! A launched program may also have raw sockets: `raw` says which packets leave by them.
 //!
@@ -62,8 +63,8 @@ const MOST_IN_A_ROW: usize = 32;
 /// a program by a receive call that the server carries out for it.
 const LONGEST: usize = 1 << 18;
 
-/// The longest wait of a turn while a frame of another sender than the frames before it waits until
-/// the program has read these.
+/// The longest wait of a turn while a connection's next frame is held back: it has another sender
+/// than the frames on the connection, and the program has to read these first.
 const HELD_BACK: Duration = Duration::from_millis(1);
 
 /// The longest wait of a turn while a program has much to read and its messages do not wake the
@@ -78,10 +79,9 @@ pub struct Server {
     place: Option<Place>,
     /// The program that was started for this server by the launcher. `None` if none was.
     launched: Option<Launched>,
-    /// The epoll instance for all descriptors that carry no frames: the two listeners, and
-    /// connections for requests and notices.
+    /// The epoll instance for the two listeners, and for the connections for requests and notices.
     events: OwnedFd,
-    /// The epoll instance for the connections that carry frames.
+    /// The epoll instance for the connections that carry frames, and for those of raw sockets.
     inputs: OwnedFd,
     /// The epoll instance for `events` and `inputs` together, for a caller who waits for other
     /// things, too. It is made only when it is first asked for, since each message wakes it.
@@ -120,7 +120,8 @@ enum Connection {
     Frames(Frames),
     /// A connection of a program's raw socket.
     Raw(GivenRaw),
-    /// The connection for notices (of overruns and senders) about the socket with this key.
+    /// The connection for notices about an emulated socket: of overruns, and of other senders than
+    /// the kernel. The key is that of the connection that carries the socket's frames.
     Notices(OwnedFd, u64),
 }
 
@@ -321,7 +322,8 @@ impl Server {
         self.frames().next().is_some()
     }
 
-    /// Adds a connection that is to carry frames to the epoll instance for frames.
+    /// Adds a connection that is to carry frames, or the packets of a raw socket, to the epoll
+    /// instance `inputs`. Its events come with `key`.
     fn watch_frames(&self, connection: &OwnedFd, key: u64) -> Result<(), Errno> {
         let data = epoll::EventData::new_u64(key);
         epoll::add(&self.inputs, connection, data, WaitsFor::default().flags())
@@ -354,9 +356,10 @@ impl Server {
         }
     }
 
-    /// Takes the messages that programs have sent, and gives them to the kernel. Takes all that are
-    /// there, up to [`MOST_IN_A_ROW`] batches from each connection, and sees the connection's end.
-    /// So a socket that its program has closed is closed before the program's next socket is bound.
+    /// Takes the messages that programs have sent, at most [`MOST_IN_A_ROW`] batches from each
+    /// connection, and gives them to the kernel. Closes the emulated sockets whose connections the
+    /// programs have closed. So a socket that its program has closed is closed here before the
+    /// program's next socket is bound.
     fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
         let mut keys = ready(&self.inputs)?;
         let silent = |connection: &Connection| matches!(connection, Connection::Frames(frames) if frames.waits_for == WaitsFor::Space);

@@ -9,16 +9,20 @@ use bytes::Bytes;
 pub struct OwnPacket {
     /// The number of the packet among those that the program sent in this way, counted from 0.
     pub number: u64,
-    /// The time of the send, by the capture's clock: the time of the first packet that had no fate
-    /// then; of the last one, if all had theirs.
+    /// The time of the send, by the capture's clock: the time of the first record that was fed and
+    /// had no outcome yet. If there was none, the time of the last record fed; before any was fed,
+    /// the time of the capture's first record, or 0 if that had not been read yet.
     pub time: CaptureTime,
-    /// The bytes of the IP packet, without a link header; or the reason why there is no IP packet.
+    /// The bytes of the IP packet, without a link header; or the reason why the program sent no IP
+    /// packet.
     pub packet: Result<Bytes, NotFed>,
     /// The mark that the socket gives its packets (`SO_MARK`); `None` if it gives none.
     pub mark: Option<u32>,
 }
 
-/// Returns the IP packet in what a program sent. The packet's own header is not looked at.
+/// Returns the IP packet that a program sent by a raw socket, without its link header. Fails if the
+/// program sent another protocol than IP, or nothing after the link header. The bytes of the IP
+/// packet are not checked.
 pub(super) fn ip_packet(sent: &RawPacket) -> Result<Bytes, NotFed> {
     let packet = match sent.layer {
         RawLayer::Ethernet => sent.bytes.slice_ref(in_ethernet(&sent.bytes)?),

@@ -100,10 +100,11 @@ impl Program {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends the program, and returns how its first process ended. First waits up to the time
-    /// `ending`, if given, for the program to end by itself. Then sends SIGTERM to all known
-    /// processes of the program, and waits for [`GRACE`]. With the launcher seccomp kills the known
-    /// processes that are left; otherwise the first process is killed when this is dropped.
+    /// Ends the program, and returns how its first process ended: by itself, after SIGTERM, or
+    /// killed. First waits up to the time `ending`, if given, for the program to end by itself. If
+    /// any known process is left, sends SIGTERM to all that are, and waits up to [`GRACE`] for
+    /// their end. With the launcher seccomp then kills the known processes that are left; otherwise
+    /// the first process is killed when this is dropped.
     pub(super) fn end(
         &mut self,
         server: &mut Server,
@@ -139,7 +140,7 @@ impl Program {
     }
 
     /// Waits until all known processes of the program have ended, at most for `time`. Meanwhile
-    /// serves the program, since its calls may wait for an answer. Also returns if that fails.
+    /// serves the program, since its calls may wait for an answer. Returns early if serving fails.
     fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration, observer: &mut dyn Observer) {
         let began = Instant::now();
         while !self.processes_have_ended(server) && began.elapsed() < time {
@@ -158,9 +159,9 @@ fn signal(process: u32, signal: Signal) {
     }
 }
 
-/// Returns the command that starts the program, with the run's arguments and library directory. The
-/// program's standard input is empty if the run reads the capture from its own. If the run is
-/// quiet, the program's standard output goes to standard error.
+/// Returns the command that starts the program, with the run's arguments and library directory. If
+/// the run reads the capture from standard input, the program gets an empty standard input instead.
+/// If the run is quiet, the program's standard output goes to standard error.
 fn command(run: &Run, name: &OsStr) -> Command {
     let mut command = Command::new(name);
     command.args(&run.arguments);
@@ -192,10 +193,10 @@ fn not_started(name: &OsStr, error: LaunchError) -> RunError {
     }
 }
 
-/// Returns a path to `object` that can stand in `LD_PRELOAD`. The path is absolute, since the
-/// loader searches its own directories for a path without a slash. The loader splits the variable
-/// at spaces and colons: for a path with such characters, makes a link in the directory of
-/// `socket`.
+/// Returns an absolute path to `object` for `LD_PRELOAD`, since the loader searches its own
+/// directories for a path without a slash. The loader splits the variable at spaces and colons: if
+/// the path has any, or a tab or newline, makes a symbolic link to it in the directory of `socket`,
+/// and returns the link's path.
 fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     let object = std::path::absolute(object)?;
     if !object

@@ -35,8 +35,8 @@ pub enum Request {
     Batch(u16, Verdict, PacketId),
     /// A message that binds, unbinds or sets up the nfnetlink queue of this number.
     Setting(u16, Setting),
-    /// Anything else, or a message of which too little is there or quoted to tell. The inner value
-    /// is the message's type.
+    /// Any other message, or one of which too little was sent or quoted to tell what it asks for.
+    /// The inner value is the message's type.
     Other(MessageType),
 }
 
@@ -108,8 +108,8 @@ fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
 }
 
 /// Returns the requirement of `ip_queue` by which a kernel answers a message with EINVAL: the first
-/// that the message breaks, in the order of the kernel's checks. If the header breaks none, the
-/// message's value is the reason.
+/// that the header breaks, in the order of the kernel's checks. If the header breaks none, the copy
+/// mode or the verdict after it must be the invalid one.
 fn invalid(header: &Header, abi: Abi) -> Requirement {
     let objection = Cell::new(None);
     let bytes = header.write(abi);

@@ -36,11 +36,11 @@ pub(super) struct Running<'a> {
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
-    /// The checks since the program has read everything and does not wait yet, or since every
-    /// packet has a fate. `None` if the last check found otherwise.
+    /// The series of checks that found that the program has read everything but does not wait yet,
+    /// or that every packet has a fate. `None` if the last check found neither.
     unsettled: Option<Looks>,
-    /// The checks since the program has only a little left to read. `None` if the program had read
-    /// everything at the last check.
+    /// The series of checks that found so little unread that reading it will not wake the server.
+    /// `None` if there was none since a check found everything read.
     unread: Option<Looks>,
 }
 
@@ -152,8 +152,8 @@ impl<'a> Running<'a> {
     }
 
     /// Feeds the packets that may be fed now. Returns the longest time to wait for messages before
-    /// the next try. Waits itself for the capture's next record, at most for [`TICK`], if only that
-    /// is missing.
+    /// the next try. If the capture's next record is still to come, and nothing else holds feeding
+    /// up, waits for the record itself, at most for [`TICK`], and returns 0.
     fn feed(&mut self, watch: &mut dyn Watch) -> Result<Duration, RunError> {
         if self.run.rate != Rate::AsRead {
             // At a rate, a packet is lost if the program has not read enough, so the receive
@@ -183,9 +183,10 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Empties the window of this socket if all programs have read everything and this socket's
-    /// program waits, or has gone on running for [`BUSY`] after that. Returns `None` if so, and
-    /// otherwise the time after which to check again.
+    /// Checks whether all programs have read everything, and whether this socket's program then
+    /// waits or has run on for more than [`BUSY`]. If both are so, notes that the socket's packets
+    /// were read, so that more may be fed, and returns `None`. Otherwise returns the time after
+    /// which to check again.
     fn settle(&mut self, socket: SocketId) -> Option<Duration> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {
@@ -208,15 +209,15 @@ impl<'a> Running<'a> {
         Some(Looks::again(&mut self.unsettled, self.feeding.last_event))
     }
 
-    /// Returns `true` if the program goes on running although it had read everything more than
-    /// [`BUSY`] ago, by the time of the first check in `unsettled`.
+    /// Returns `true` if the series of checks in `unsettled` began more than [`BUSY`] ago, and the
+    /// program has run on since.
     fn has_been_busy(&self) -> bool {
         self.unsettled.is_some_and(|looks| looks.since.elapsed() > BUSY)
     }
 
-    /// Returns `true` if the program has nothing more to say, now that every packet has a fate: it
-    /// has read everything and waits, has gone on running for [`BUSY`], has closed its sockets, or
-    /// was started elsewhere.
+    /// Returns `true` if nothing more is to be expected of the program. For use when every packet
+    /// has a fate. So it is if the program has read everything and waits, has run on for more than
+    /// [`BUSY`], has closed its sockets, or was started elsewhere.
     fn is_at_rest(&mut self) -> bool {
         self.server.look(&mut self.kernel);
         if self.program.is_none() || !self.server.has_programs() {
@@ -242,8 +243,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Ends the program and the feeding, reports the records that are left to `watch`, and returns
-    /// the report on the run.
+    /// Ends the program and the feeding, and returns the report on the run. Before, reports to
+    /// `watch` the records that were not reported yet.
     pub(super) fn end(mut self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         self.server.look(&mut self.kernel);
         let conduct = &mut self.feeding.conduct;

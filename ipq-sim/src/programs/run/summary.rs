@@ -96,7 +96,7 @@ impl fmt::Display for ChosenKernel {
 /// `still_queued` is `records`.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// The number of records of the capture that were read: fed or not fed for a reason.
+    /// The number of records of the capture that were read, whether their packets were fed or not.
     pub records: u64,
     /// `true` if the run ended before the whole capture was read. The records that were not read
     /// are counted nowhere.
@@ -107,7 +107,7 @@ pub struct Summary {
     pub accepted: u64,
     /// The number of packets that got through without having been queued, by reason.
     pub passed: BTreeMap<Unqueued, u64>,
-    /// The number of packets that a verdict replaced, whatever their fate.
+    /// The number of packets whose bytes a verdict replaced, whatever their fate.
     pub replaced: u64,
     /// The number of packets that were dropped, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
@@ -122,7 +122,8 @@ pub struct Summary {
     pub overruns: u64,
     /// The number of IP packets that the program sent by raw sockets of its own.
     pub own: u64,
-    /// The number of other frames that the program sent by raw sockets of its own.
+    /// The number of times that the program sent something by a raw socket of its own that was no
+    /// IP packet.
     pub own_not_ip: u64,
     /// For each accepted verdict, the time between the packet's entry and the verdict.
     pub(super) times: Times,

@@ -16,8 +16,9 @@ pub trait Watch {
         Ok(())
     }
 
-    /// Called when the program has sent a packet by a raw socket of its own. It comes before the
-    /// first record that had no fate then.
+    /// Called when the program has sent a packet by a raw socket of its own. At that time
+    /// [`packet`](Self::packet) has been called for the records before the first one without a
+    /// fate, and not for that one.
     fn own_packet(&mut self, packet: OwnPacket) -> io::Result<()> {
         let _ = packet;
         Ok(())
@@ -28,7 +29,7 @@ pub trait Watch {
         false
     }
 
-    /// Called for each netlink datagram between a program and the kernel, if
+    /// Called for each netlink datagram between a program and the kernel until the run is over, if
     /// [`traces`](Self::traces) returns `true`.
     fn message(&mut self, message: TracedMessage<'_>) -> io::Result<()> {
         let _ = message;

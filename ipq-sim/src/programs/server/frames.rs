@@ -6,10 +6,10 @@
 //! that have been read follows from the allocations of the frames that were sent, in order, and the
 //! sum that is allocated now.
 //!
-//! A program at work is not disturbed, since a wake-up by each of its messages would cost both
-//! processes more than the message does. The kernel reports space on a connection when three
-//! quarters of its send buffer are free. While more than a quarter is unread and the program sends
-//! messages, the server waits for space alone, and then takes all messages that have come.
+//! The messages of a program at work do not wake the server one by one, since a wake-up costs both
+//! processes more than a message does. The kernel reports space on a connection when three quarters
+//! of its send buffer are free. While more than a quarter is unread and the program sends messages,
+//! the server waits for space alone, and then takes all messages that have come.
 
 use super::Observer;
 use crate::kernel::Kernel;
@@ -70,10 +70,10 @@ pub(super) struct Frames {
 /// The facts about a socket that the launcher gave to a program in answer to `socket`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Given {
-    /// The inode of the program's end of the pair, by which the program's descriptors are
+    /// The inode of the program's end of the socket pair, by which the program's descriptors are
     /// recognised.
     pub(super) inode: u64,
-    /// The id of the process that asked for the socket, in this process's PID namespace.
+    /// The id of the process that asked for the socket, in the emulator's own PID namespace.
     pub(super) process: u32,
     /// The type that the program asked for, without flags.
     pub(super) kind: i32,
@@ -113,11 +113,11 @@ pub(super) enum End {
 enum Known {
     /// Nothing is known: the program may have read frames since the last look.
     Not,
-    /// The frames on the connection are the unread ones. The program was stopped at the last look,
-    /// in a call that may close descriptors.
+    /// All frames on the connection are unread. At the last look the program was stopped in a call
+    /// that may close descriptors, and no frame was put there after it.
     Exactly,
-    /// The frames on the connection are the unread ones, as with `Exactly`. Some of them were put
-    /// there after the last look.
+    /// As `Exactly`, but frames were put on the connection once after that look. They are unread,
+    /// too.
     ButForLater,
 }
 
@@ -176,8 +176,8 @@ impl Frames {
     /// Asks the connection how many bytes are unread, and removes the frames that the program has
     /// read from the emulated receive buffer. Notes in `overran` an overrun that was pending there.
     ///
-    /// Removes nothing if the program has closed its end and it is known which frames were unread
-    /// then: those are gone from the connection as if they had been read.
+    /// Removes nothing if the program has closed its end and `known` says which frames were unread
+    /// then. The close took these off the connection, as if they had been read.
     pub(super) fn look(&mut self, kernel: &mut Kernel) {
         // When a program closes its end, the frames that it has not read are gone, as if they had
         // been read.
@@ -237,8 +237,9 @@ impl Frames {
 
     /// Returns what is known about the unread frames after the program has closed its connection.
     /// Returns `Unknown` only if some frames were not read (`reset` is `true`) and the program was
-    /// not last seen in a call that may close descriptors. If all frames were read and that call
-    /// was not seen, removes them from the emulated receive buffer.
+    /// not last seen in a call that may close descriptors. If all frames were read and the program
+    /// was not last seen in such a call, removes the frames on the connection from the emulated
+    /// receive buffer.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
         if self.known != Known::Not {
             End::Known
@@ -250,9 +251,9 @@ impl Frames {
         }
     }
 
-    /// Once the connection is empty, discards the next datagrams of the emulated receive buffer up
-    /// to the first one of the kernel. For a socket that the launcher gave: its program can't be
-    /// told of another sender.
+    /// Discards the first datagrams of the emulated receive buffer that are not the kernel's, up to
+    /// the kernel's first. Does nothing while any frame is on the connection. For a socket that the
+    /// launcher gave: its program can't be told of another sender.
     pub(super) fn skip_foreign(&mut self, kernel: &mut Kernel) {
         while self.unread.is_empty()
             && kernel

@@ -17,8 +17,8 @@ fn record(packet: Result<usize, NotFed>) -> Record {
     }
 }
 
-/// The outcomes under test, and a kernel that only numbers the packets. The fates that the kernel
-/// gives are ignored.
+/// The outcomes under test. A packet's serial comes from an emulated kernel, but its verdict and
+/// fate come from the test: what the kernel does with the packet is ignored.
 struct Lab {
     outcomes: Outcomes,
     kernel: Kernel,
@@ -51,7 +51,7 @@ impl Lab {
         serial
     }
 
-    /// Gives the packet an ACCEPT, by which it gets through.
+    /// Tells the outcomes that the packet got an ACCEPT and was then delivered here.
     fn leave(&mut self, serial: PacketSerial) {
         let decided = Decided {
             verdict: Verdict::Accept,

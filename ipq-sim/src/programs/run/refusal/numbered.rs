@@ -37,9 +37,10 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Returns what the message that an answer quotes asks for. Returns [`Request::Other`] if the
-/// quoted part has only the header, if a verdict lacks its own header, or if the message is no
-/// verdict, binding or setting.
+/// Returns what a message asks for. `message` is what an answer quotes of it, from the netlink
+/// header on, and `header` is that header. Returns [`Request::Other`] if the quoted part ends
+/// before the queue's number, if a verdict has no whole attribute with the verdict and the packet
+/// id, or if the message is neither a verdict nor asks for a [`Setting`].
 pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     let other = Request::Other(header.message_type);
     let Some([high, low]) = message.get(Header::BYTES + 2..).and_then(<[u8]>::first_chunk) else {
@@ -59,8 +60,9 @@ pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     asked.unwrap_or(other)
 }
 
-/// Returns the first `N` bytes of the first attribute of that `kind` in a message that ends at
-/// `end`. Returns `None` if there is no such attribute, or if it is shorter.
+/// Returns the first `N` bytes of content of the first attribute of that `kind` in a message that
+/// ends at the offset `end`. Returns `None` if there is no such attribute, or if its content is
+/// shorter than `N`.
 fn found<const N: usize>(message: &[u8], end: usize, kind: u16) -> Option<[u8; N]> {
     let mut attributes = Attributes::new(message, HEADER_BYTES.min(end), end).map_while(Result::ok);
     let content = attributes.find(|attribute| attribute.kind == kind)?.content;
