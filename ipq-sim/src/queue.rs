@@ -40,7 +40,8 @@ impl QueueId {
     /// Returns the queue that a rule's target sends a packet to. A target with numbers leads to the
     /// queue of one of them, chosen by the packet. The plain target QUEUE leads to queue 0 on a
     /// kernel with numbered queues, and on other kernels to the queue of `ip_queue` for the
-    /// packet's family. Returns `None` for a target that sets a mark.
+    /// packet's family. A seeded fault may change the queue. Returns `None` for a target that sets
+    /// a mark.
     pub(crate) fn of_target(target: Target, packet: &Packet, rules: &Modules) -> Option<Self> {
         let family = packet.family;
         match target {

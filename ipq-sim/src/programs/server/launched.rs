@@ -4,8 +4,8 @@
 //! `socket` for a queue's protocol is answered with one end of a Unix socket pair. Send and receive
 //! calls, poll and fcntl work on that end as on a netlink socket, so that no call has to be stopped
 //! for each packet. A call that names a descriptor is recognised by the inode of the socket behind
-//! the descriptor, which is equal for copies and in children. Calls on any other socket go on to
-//! this machine's kernel.
+//! the descriptor, which is equal for copies and in children. Calls on sockets that are not
+//! emulated go on to this machine's kernel.
 
 mod raw;
 mod receiving;
@@ -34,9 +34,9 @@ use std::time::Duration;
 /// /proc are shorter.
 const LONGEST_PATH: usize = 64;
 
-/// The number of times that a bind is tried again, if a socket that the program may have closed
-/// still has the port id. A process that the program is just making holds a copy of the socket
-/// until it executes its own program, which takes long on a busy machine.
+/// The greatest number of times that a `bind` is tried again because its port id is in use. The
+/// program may have closed the socket that has it: a child that the program is just starting holds
+/// a copy until the child's `exec`, which may take long on a busy machine.
 const CLOSING_TRIES: usize = 500;
 /// The pause before each of the [`CLOSING_TRIES`].
 const CLOSING_PAUSE: Duration = Duration::from_millis(1);
@@ -80,14 +80,16 @@ pub enum Remark {
     /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have, and
     /// got EPROTONOSUPPORT.
     IpQueue,
-    /// The program gave up a privilege by the call of this name, which would have failed because
-    /// the program lacks the privilege. The call was answered with success, and not carried out.
+    /// The program gave up privileges by the call of this name, which would have failed because the
+    /// program lacks the capability that the call needs. The call was answered with success, and
+    /// not carried out.
     Pretended(&'static str),
     /// A process can't be looked into, so that its calls on sockets went on to this machine's
     /// kernel.
     Hidden,
-    /// A packet that the program sent by a raw socket was lost: the socket's descriptor had so low
-    /// a number that the call was not seen, and the bytes alone do not make a packet.
+    /// A packet that the program sent by a raw socket was lost. It was sent by a descriptor with so
+    /// low a number that the launcher did not report the call. Without the address in the call, the
+    /// bytes could not be made into a packet.
     LostRaw,
 }
 
@@ -366,9 +368,10 @@ impl Server {
         }
     }
 
-    /// Returns the answer to a call on the emulated socket with this inode. Returns `None` if this
-    /// machine's kernel is to carry out the call: for some calls on that socket, and always if no
-    /// emulated socket has the inode.
+    /// Carries out a call on the emulated socket with this inode, and returns what the call
+    /// returns, or the error with which it fails. Returns `None` if this machine's kernel is to
+    /// carry out the call: for some calls on that socket, and always if no emulated socket has the
+    /// inode.
     fn on_socket(
         &mut self,
         kernel: &mut Kernel,
@@ -381,9 +384,10 @@ impl Server {
             .map_or(Ok(None), |frames| on_socket(kernel, observer, listener, call, frames))
     }
 
-    /// Returns `true` if the caller itself holds a bound emulated socket, so that a port id may be
-    /// taken for good. Otherwise the program may have closed the socket, and a process that it is
-    /// just making may hold the last copy until it executes another program.
+    /// Returns `true` if the calling process itself holds an emulated socket that is bound: then a
+    /// port id in use may stay in use. Otherwise the program may have closed the socket that has
+    /// the port id, and a child that it is just starting may hold the last copy until the child's
+    /// `exec`.
     fn is_taken_by(&self, kernel: &Kernel, call: &Call) -> bool {
         let given = self.frames().filter(|frames| kernel.port_id(frames.socket).is_some());
         let inodes: Vec<u64> = given.filter_map(|frames| Some(frames.given?.inode)).collect();
@@ -718,8 +722,9 @@ fn address(listener: &Listener, call: &Call, longest: usize) -> Result<Vec<u8>, 
     Ok(address)
 }
 
-/// Reads the value that setsockopt is given, as far as there is room. The last argument is its
-/// length.
+/// Reads the value that setsockopt is given, at most as many bytes as `room` has, and returns the
+/// part of `room` that was filled. The call's last argument is the value's length. Fails with
+/// EINVAL if the length is negative, and with EFAULT if the memory can't be read.
 fn option_bytes<'a>(listener: &Listener, call: &Call, room: &'a mut [u8]) -> Result<&'a [u8], Errno> {
     let length = usize::try_from(call.int(4)).map_err(|_| Errno::EINVAL)?.min(room.len());
     read(listener, call, 3, &mut room[..length])?;

@@ -65,12 +65,12 @@ pub trait Observer {
     /// closed. May change the kernel, for example let packets in.
     fn carried_out(&mut self, _kernel: &mut Kernel) {}
 
-    /// Called when a program sent a packet by a raw socket of its own. All messages that the
-    /// program sent before have been carried out.
+    /// Called when a program sent a packet by a raw socket of its own. If the launcher reported the
+    /// call that sent the packet, all messages that the program sent before have been carried out.
     fn sent_itself(&mut self, _packet: RawPacket) {}
 
     /// Called when an emulated socket is about to close, with the queued packets whose frames its
-    /// program has not read.
+    /// program has not read, if they are known.
     fn unread(&mut self, _unread: Unread) {}
 }
 

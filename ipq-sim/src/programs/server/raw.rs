@@ -2,7 +2,7 @@
 //!
 //! Three kinds of sockets send packets that a program has made itself: raw sockets of IPv4 and of
 //! IPv6, whose IP header the program or the kernel makes, and packet sockets, which send frames. No
-//! packet reaches a network, and none arrives.
+//! packet reaches a network, and the sockets receive none.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -27,15 +27,15 @@ use rustix::net::{AddressFamily, SocketType};
 /// A packet that a program sent by a raw socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawPacket {
-    /// The bytes that would leave the machine, from the layer on.
+    /// The bytes that would leave the machine. They begin with the header that `layer` names.
     pub bytes: Bytes,
-    /// The layer that the bytes begin with.
+    /// The kind of header that the bytes begin with.
     pub layer: RawLayer,
     /// The mark that the socket gives its packets (`SO_MARK`); `None` if it gives none.
     pub mark: Option<u32>,
 }
 
-/// The layer that a sent packet's bytes begin with.
+/// The kind of header that a sent packet's bytes begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawLayer {
     /// An Ethernet header.
@@ -67,7 +67,8 @@ const SOCK_RAW: i32 = SocketType::RAW.as_raw().cast_signed();
 const MSG_OOB: i32 = 1;
 
 impl RawSocket {
-    /// Opens the socket that `socket(domain, kind, protocol)` asks for, `kind` without flags.
+    /// Opens the socket that `socket(domain, kind, protocol)` asks for, `kind` without flags. Fails
+    /// with the error with which that call fails.
     pub(super) fn open(domain: i32, kind: i32, protocol: i32) -> Result<Self, Errno> {
         Ok(Self {
             options: Options::new(domain, kind, protocol),
@@ -89,7 +90,8 @@ impl RawSocket {
         }
     }
 
-    /// Sets the destination of packets that are sent without an address. `AF_UNSPEC` takes it away.
+    /// Sets the destination of packets that are sent without an address. An address of `AF_UNSPEC`
+    /// takes the destination away. Fails with EOPNOTSUPP for a packet socket.
     pub(super) fn connect(&mut self, address: &[u8]) -> Result<(), Errno> {
         match &mut self.kind {
             Kind::Ipv4(socket) => socket.connect(address),
@@ -107,7 +109,8 @@ impl RawSocket {
         }
     }
 
-    /// Returns the address that the socket is connected to, as getpeername does.
+    /// Returns the address that the socket is connected to, as getpeername does. Fails with
+    /// ENOTCONN if there is none, and with EOPNOTSUPP for a packet socket.
     pub(super) fn peer(&self) -> Result<Vec<u8>, Errno> {
         match &self.kind {
             Kind::Ipv4(socket) => socket.peer(),
@@ -116,13 +119,14 @@ impl RawSocket {
         }
     }
 
-    /// Sets an option. Returns `false` if the option makes no difference to what is sent, so that
-    /// the Unix socket in the program's place may have it.
+    /// Sets an option, and returns `true`. Returns `false` without setting it if it is an option of
+    /// `SOL_SOCKET` that is left to the Unix socket in the emulated one's place.
     pub(super) fn set_option(&mut self, level: i32, name: i32, value: &[u8]) -> Result<bool, Errno> {
         self.options.set(level, name, value)
     }
 
-    /// Returns an option's value; `None` if the Unix socket in the program's place has it.
+    /// Returns an option's value; `None` if the option is left to the Unix socket in the emulated
+    /// one's place.
     pub(super) fn option(&self, level: i32, name: i32) -> Result<Option<i32>, Errno> {
         self.options.value(level, name)
     }
@@ -136,7 +140,9 @@ impl RawSocket {
         }
     }
 
-    /// Returns the packet that leaves when a program sends `bytes` to `address`, or without one.
+    /// Returns the packet that leaves when a program sends `bytes` to `address`, or, without one,
+    /// to the address that the socket is connected or bound to. Fails with the error with which the
+    /// call fails.
     pub(super) fn send(&mut self, bytes: Vec<u8>, address: Option<&[u8]>, flags: i32) -> Result<RawPacket, Errno> {
         if bytes.len() > self.longest() {
             return Err(Errno::EMSGSIZE);
@@ -154,8 +160,9 @@ impl RawSocket {
         })
     }
 
-    /// Returns the packet that leaves when a program sends `bytes` to an address that is not known:
-    /// to the one that the bytes themselves name, or that the socket is connected to.
+    /// Returns the packet that leaves when a program sends `bytes` to an address that was not seen.
+    /// Takes the address from the bytes themselves if they have their header or the socket is a
+    /// packet socket, and otherwise the address that the socket is connected to.
     pub(super) fn send_somewhere(&mut self, bytes: Vec<u8>) -> Result<RawPacket, Errno> {
         let named = match &self.kind {
             Kind::Packet(socket) => Some(socket.named_by(&bytes)),
@@ -167,14 +174,16 @@ impl RawSocket {
     }
 }
 
-/// The `EtherType`s of IP.
+/// The `EtherType` of IPv4. The next constant is that of IPv6.
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
-/// The protocol of packets that come with their header: `IPPROTO_RAW`.
+/// `IPPROTO_RAW`, the protocol of a raw socket on which the program sends packets with their IP
+/// header.
 const RAW: u16 = 255;
 
-/// Returns the protocol that a raw socket of IP is opened for.
+/// Returns the protocol of a raw socket of IP from the argument of `socket`. Fails with
+/// EPROTONOSUPPORT for 0, and with EINVAL for a number that no protocol can have.
 fn ip_protocol(protocol: i32) -> Result<u16, Errno> {
     /// `IPPROTO_MAX` of today's kernels, which number protocols of their own beyond 255.
     const END: i32 = 263;
@@ -190,7 +199,8 @@ fn family(address: &[u8]) -> Option<i32> {
     address.first_chunk().map(|family| u16::from_ne_bytes(*family).into())
 }
 
-/// Returns `N` bytes of an address; zeros where it is shorter.
+/// Returns the `N` bytes of an address from the offset `at` on; only zeros if the address does not
+/// have them all.
 fn part<const N: usize>(address: &[u8], at: usize) -> [u8; N] {
     let part = address.get(at..).and_then(<[u8]>::first_chunk);
     part.copied().unwrap_or([0; N])

@@ -1,5 +1,5 @@
-//! Answers the requests of programs that connect to the server's path: the other end of
-//! [`ipq_core::transport::unix`].
+//! Answers the requests of programs that connect to the server's path. The programs' side of this
+//! is [`ipq_core::transport::unix`].
 
 use super::frames::Frames;
 use super::{Connection, MOST_CONNECTIONS, Server};
@@ -69,9 +69,10 @@ impl Server {
         Ok(())
     }
 
-    /// Reads the request of a new connection and answers it. Closes a new connection if it sent
-    /// anything else or is at its end, and a connection for notices if it sent anything or is at
-    /// its end.
+    /// Reads the request of a new connection and answers it. Keeps the connection only if the
+    /// request opened a socket or asked for notices, and closes it otherwise. Closes a new
+    /// connection, too, if it sent anything else or is at its end, and a connection for notices if
+    /// it sent anything or is at its end.
     pub(super) fn has_asked(&mut self, kernel: &mut Kernel, key: u64) {
         let (descriptor, is_new) = match self.connections.get(&key) {
             Some(Connection::New(descriptor)) => (descriptor, true),

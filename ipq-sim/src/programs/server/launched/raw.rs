@@ -1,10 +1,11 @@
 //! A program's raw sockets.
 //!
-//! `socket` is answered with one end of a Unix socket pair, as for a queue's socket. Its descriptor
-//! has so high a number that the filter reports each call that sends on it, and the datagrams are
-//! read from the program's memory before the call returns. So each packet has its place among the
-//! verdicts. By a copy of the descriptor with a low number, or by a call that is not watched, the
-//! bytes come through the Unix socket: without their address, and a little later.
+//! `socket` is answered with one end of a Unix socket pair, as for a queue's socket. The program's
+//! descriptor has so high a number that the filter reports each call that sends on it, and the
+//! datagrams are read from the program's memory before the call returns. So each packet has its
+//! place among the verdicts. If the program sends by a copy of the descriptor with a low number, or
+//! by a call that is not watched, the bytes come through the Unix socket: without their address,
+//! and a little later.
 
 use super::{CLOSE_ON_EXEC, EMFILE, KIND, Launched, address, errno, option_bytes, put_address, put_value};
 use crate::kernel::Kernel;
@@ -20,15 +21,16 @@ use std::os::fd::{AsFd, OwnedFd};
 /// The longest address in bytes: the size of `struct sockaddr_storage`.
 const LONGEST_ADDRESS: usize = 128;
 
-/// The most times that messages are taken before a packet, so that all that the program has sent
-/// before are among them, whatever its other threads send meanwhile.
+/// The greatest number of rounds in which messages of programs are taken before a packet of a raw
+/// socket. So many rounds take all that the program has sent before, and end even if its other
+/// threads go on sending.
 const MOST_TURNS: usize = 64;
 
-/// A raw socket that was put in a program's place.
+/// An emulated raw socket of a program, with the server's end of its Unix socket pair.
 #[derive(Debug)]
 pub(in crate::programs::server) struct GivenRaw {
     connection: OwnedFd,
-    /// The inode of the program's end. It identifies the program's descriptors.
+    /// The inode of the program's end of the pair. It identifies the program's descriptors.
     inode: u64,
     socket: RawSocket,
 }
@@ -44,7 +46,8 @@ impl Server {
         raw_sockets.find(|raw| Some(raw.inode) == inode)
     }
 
-    /// Answers `socket` for a raw socket.
+    /// Answers a call of `socket` for a raw socket: gives the caller a descriptor from
+    /// [`FIRST_RAW`] on, or fails the call.
     pub(super) fn answer_raw_socket(&mut self, launched: &mut Launched, call: &Call) -> io::Result<()> {
         let _none = no_new_process();
         match self.open_raw(launched, call) {
@@ -57,7 +60,8 @@ impl Server {
         }
     }
 
-    /// Opens an emulated raw socket. Returns the program's end of its pair.
+    /// Opens the emulated raw socket that the call asks for. Returns the program's end of a new
+    /// Unix socket pair. Fails with EMFILE if the server has [`MOST_CONNECTIONS`].
     fn open_raw(&mut self, launched: &mut Launched, call: &Call) -> Result<OwnedFd, Errno> {
         let [domain, kind, protocol] = [0, 1, 2].map(|index| call.int(index));
         if self.connections.len() >= MOST_CONNECTIONS {
@@ -78,7 +82,9 @@ impl Server {
         Ok(theirs)
     }
 
-    /// Answers a call that sends: each datagram becomes a packet, and the observer gets it.
+    /// Answers a call that sends. On a raw socket, first carries out the messages that programs
+    /// have sent, and then gives `observer` a packet for each datagram. On any other socket, lets
+    /// this machine's kernel carry out the call.
     pub(super) fn answer_send(
         &mut self,
         kernel: &mut Kernel,
@@ -136,7 +142,8 @@ impl Server {
 }
 
 impl GivenRaw {
-    /// Sends the datagrams of a call. Returns what the call returns.
+    /// Gives `observer` the packets of a call that sends. Returns what the call returns: for
+    /// `sendmmsg` the number of datagrams, otherwise the number of bytes.
     fn send(
         &mut self,
         observer: &mut dyn Observer,
@@ -172,17 +179,18 @@ impl GivenRaw {
     }
 }
 
-/// Returns the number of datagrams that were sent before an error, or the error if there were none.
+/// Returns `sent`, the number of datagrams that were sent before the error, or the error if there
+/// were none.
 fn or_error(sent: usize, errno: Errno) -> Result<i64, Errno> {
     if sent == 0 { Err(errno) } else { Ok(count(sent)) }
 }
 
-/// Returns a number that a call returns. It is small: what is sent is bounded.
+/// Returns a number of bytes or datagrams as a call returns it.
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Answers a call on a raw socket that does not send.
+/// Answers a call on a raw socket, other than one that sends.
 pub(super) fn answer(listener: &Listener, call: &Call, raw: &mut GivenRaw) -> io::Result<()> {
     match on_socket(listener, call, &mut raw.socket) {
         Ok(true) => listener.answer(call, 0),
@@ -191,7 +199,8 @@ pub(super) fn answer(listener: &Listener, call: &Call, raw: &mut GivenRaw) -> io
     }
 }
 
-/// Carries out a call on a raw socket. Returns `false` if the Unix socket answers it.
+/// Carries out a call on the emulated raw socket, and returns `true`. Returns `false` if the call
+/// is left to the Unix socket in its place.
 fn on_socket(listener: &Listener, call: &Call, socket: &mut RawSocket) -> Result<bool, Errno> {
     let [level, name] = [1, 2].map(|index| call.int(index));
     match call.name {

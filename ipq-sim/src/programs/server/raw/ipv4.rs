@@ -10,13 +10,14 @@ use std::net::Ipv4Addr;
 /// The most bytes that one call may send.
 pub(super) const LONGEST: usize = 0xffff;
 
-/// The bytes of a header without options.
+/// The length of a header without options, in bytes.
 const HEADER: usize = 20;
 
-/// The size of `struct sockaddr_in`.
+/// The size of `struct sockaddr_in`, in bytes.
 const ADDRESS: usize = 16;
 
-/// The address that a packet gets that has none: the one of the emulated `eth0`.
+/// The source address of packets for which the program has chosen none: that of the emulated
+/// `eth0`.
 const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 const DONT_FRAGMENT: u8 = 0x40;
@@ -25,11 +26,12 @@ const DONT_FRAGMENT: u8 = 0x40;
 #[derive(Debug)]
 pub(super) struct Ipv4 {
     protocol: u16,
-    /// The address that the socket is bound to; unspecified if it is bound to none.
+    /// The socket's own address, set by a bind or else by the first connect; 0.0.0.0 before.
     local: Ipv4Addr,
-    /// The address that the socket is connected to, and its port, which means nothing here.
+    /// The address and the port that the socket is connected to; `None` if there is none. The port
+    /// has no effect on packets.
     peer: Option<(Ipv4Addr, u16)>,
-    /// The identification of the last packet that had none.
+    /// The IP identification that was last given to a packet; 0 if none was.
     identification: u16,
 }
 
@@ -51,7 +53,8 @@ impl Ipv4 {
     }
 
     /// Connects the socket to the address in a `struct sockaddr_in`, to which packets without an
-    /// address then go. Ends the connection if the structure's family is `AF_UNSPEC`.
+    /// address then go. An unbound socket gets the address of `eth0`. Ends the connection if the
+    /// structure's family is `AF_UNSPEC`. Fails if the bytes are no such structure.
     pub(super) fn connect(&mut self, address: &[u8]) -> Result<(), Errno> {
         self.peer = match family(address) {
             Some(AF_UNSPEC) => None,
@@ -63,13 +66,14 @@ impl Ipv4 {
         Ok(())
     }
 
-    /// Returns the socket's address. Its port is the protocol.
+    /// Returns the `struct sockaddr_in` of the socket's own address. Its port is the socket's
+    /// protocol.
     pub(super) fn name(&self) -> Vec<u8> {
         address(self.local, self.protocol)
     }
 
-    /// Returns the `struct sockaddr_in` that the socket is connected to. Fails with ENOTCONN if
-    /// there is none, or if its port is 0.
+    /// Returns the `struct sockaddr_in` that the socket is connected to. Fails with ENOTCONN if the
+    /// socket is not connected, or if it is connected to port 0.
     pub(super) fn peer(&self) -> Result<Vec<u8>, Errno> {
         match self.peer {
             Some((peer, port @ 1..)) => Ok(address(peer, port)),
@@ -77,7 +81,10 @@ impl Ipv4 {
         }
     }
 
-    /// Returns the packet that leaves when `bytes` are sent.
+    /// Returns the packet that leaves when a program sends `bytes` to `address`, or without one to
+    /// the connected address. By the options, the bytes have an IPv4 header, which is completed, or
+    /// get one. Fails without any address, and for a broadcast address that the options do not
+    /// allow.
     pub(super) fn send(&mut self, bytes: Vec<u8>, address: Option<&[u8]>, options: &Options) -> Result<Vec<u8>, Errno> {
         let destination = match address {
             Some(address) => parse(address)?.0,
@@ -107,7 +114,8 @@ impl Ipv4 {
     }
 
     /// Fills in what the kernel fills in of a header that comes from the program: the length and
-    /// the checksum always; the source and the identification where they are 0.
+    /// the checksum always; the source if it is 0; the identification if it is 0 and the header
+    /// allows fragments. Fails with EINVAL if the packet is shorter than its header.
     fn complete(&mut self, mut packet: Vec<u8>) -> Result<Vec<u8>, Errno> {
         let header_length = packet.first().map_or(0, |first| usize::from(first & 0xf) * 4);
         if header_length < HEADER || packet.len() < header_length {
@@ -127,7 +135,8 @@ impl Ipv4 {
         Ok(packet)
     }
 
-    /// Puts the kernel's header before what comes without one.
+    /// Returns a packet with `payload` behind a header that the kernel would make. Fails with
+    /// EMSGSIZE if the packet is longer than 65,535 bytes.
     fn with_header(&mut self, payload: &[u8], destination: Ipv4Addr, options: &Options) -> Result<Vec<u8>, Errno> {
         let length = u16::try_from(HEADER + payload.len()).map_err(|_| Errno::EMSGSIZE)?;
         let time_to_live = if destination.is_multicast() {
@@ -149,12 +158,13 @@ impl Ipv4 {
     }
 }
 
-/// Returns the address that a packet is for by its own header.
+/// Returns the `struct sockaddr_in` of the destination in a packet's IPv4 header.
 pub(super) fn named_by(packet: &[u8]) -> Vec<u8> {
     address(part::<4>(packet, 16).into(), 0)
 }
 
-/// Returns the address and the port in a `struct sockaddr_in`.
+/// Returns the address and the port in a `struct sockaddr_in`. Fails with EINVAL if the bytes are
+/// too few, and with EAFNOSUPPORT for another family than `AF_INET` and `AF_UNSPEC`.
 fn parse(address: &[u8]) -> Result<(Ipv4Addr, u16), Errno> {
     if address.len() < ADDRESS {
         return Err(Errno::EINVAL);

@@ -7,17 +7,20 @@ use ipq_core::Errno;
 use rustix::io::Errno as System;
 use std::net::Ipv6Addr;
 
-/// The most bytes that one call may send: a header, and as many bytes as it can state.
+/// The most bytes that one call may send: a header, and the most bytes that its length field can
+/// state.
 pub(super) const LONGEST: usize = HEADER + 0xffff;
 
-/// The bytes of the fixed header.
+/// The length of the fixed header, in bytes.
 const HEADER: usize = 40;
 
-/// The sizes of `struct sockaddr_in6`: of today, and the shortest that the kernel takes.
+/// The size of `struct sockaddr_in6`, in bytes. The next constant is the shortest size that the
+/// kernel takes.
 const ADDRESS: usize = 28;
 const SHORTEST_ADDRESS: usize = 24;
 
-/// The address that a packet gets that has none: the one of the emulated `eth0`.
+/// The source address of packets for which the program has chosen none: that of the emulated
+/// `eth0`.
 const SOURCE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 const UDP: u16 = 17;
@@ -26,9 +29,10 @@ const UDP: u16 = 17;
 #[derive(Debug)]
 pub(super) struct Ipv6 {
     protocol: u16,
-    /// The address that the socket is bound to; unspecified if it is bound to none.
+    /// The socket's own address, set by a bind or else by the first connect; `::` before.
     local: Ipv6Addr,
-    /// The address that the socket is connected to, and its port, which names a protocol.
+    /// The address and the port that the socket is connected to; `None` if there is none. A port
+    /// other than 0 names the protocol of packets.
     peer: Option<(Ipv6Addr, u16)>,
 }
 
@@ -52,7 +56,8 @@ impl Ipv6 {
     }
 
     /// Connects the socket to the address in a `struct sockaddr_in6`, to which packets without an
-    /// address then go. Ends the connection if the structure's family is `AF_UNSPEC`.
+    /// address then go. An unbound socket gets the address of `eth0`. Ends the connection if the
+    /// structure's family is `AF_UNSPEC`. Fails if the bytes are no such structure.
     pub(super) fn connect(&mut self, address: &[u8]) -> Result<(), Errno> {
         self.peer = match family(address) {
             Some(AF_UNSPEC) => None,
@@ -64,13 +69,14 @@ impl Ipv6 {
         Ok(())
     }
 
-    /// Returns the socket's address. Its port is the protocol.
+    /// Returns the `struct sockaddr_in6` of the socket's own address. Its port is the socket's
+    /// protocol.
     pub(super) fn name(&self) -> Vec<u8> {
         address(self.local, self.protocol)
     }
 
     /// Returns the `struct sockaddr_in6` that the socket is connected to. Fails with ENOTCONN if
-    /// there is none, or if its port is 0.
+    /// the socket is not connected, or if it is connected to port 0.
     pub(super) fn peer(&self) -> Result<Vec<u8>, Errno> {
         match self.peer {
             Some((peer, port @ 1..)) => Ok(address(peer, port)),
@@ -78,8 +84,10 @@ impl Ipv6 {
         }
     }
 
-    /// Returns the packet that leaves when `bytes` are sent. A header that comes from the program
-    /// is left as it is.
+    /// Returns the packet that leaves when a program sends `bytes` to `address`, or without one to
+    /// the connected address. By the options, the bytes have an IPv6 header, which is left as it
+    /// is, or get one. Fails without any address, and for bytes that are shorter than the header
+    /// that they should have.
     pub(super) fn send(&self, bytes: Vec<u8>, address: Option<&[u8]>, options: &Options) -> Result<Vec<u8>, Errno> {
         let (destination, protocol) = match address {
             Some(address) => self.destination(parse(address)?)?,
@@ -94,8 +102,9 @@ impl Ipv6 {
         Ok(bytes)
     }
 
-    /// Returns the address that a packet goes to, and the packet's protocol. The port of an address
-    /// names the protocol, if it is not 0.
+    /// Returns the address that a packet goes to, and the packet's protocol: the port if it is not
+    /// 0, and otherwise the socket's protocol. Fails with EINVAL for a port that is not the
+    /// socket's protocol, unless that is `IPPROTO_RAW` and the port is at most 255.
     fn destination(&self, (address, port): (Ipv6Addr, u16)) -> Result<(Ipv6Addr, u16), Errno> {
         match port {
             0 => Ok((address, self.protocol)),
@@ -104,8 +113,9 @@ impl Ipv6 {
         }
     }
 
-    /// Puts the kernel's header before what comes without one, and fills in the checksum where the
-    /// kernel does.
+    /// Returns a packet with `payload` behind a header that the kernel would make. Fills in the
+    /// payload's checksum if the options say at which offset. Fails with EMSGSIZE if the payload is
+    /// longer than 65,535 bytes.
     fn with_header(
         &self,
         payload: &[u8],
@@ -138,7 +148,8 @@ impl Ipv6 {
     }
 }
 
-/// Fills in the checksum of a packet's payload, at offset `at` of the payload.
+/// Fills in the checksum of a packet's payload, at offset `at` of the payload. Fails with EINVAL if
+/// the payload ends before the checksum does.
 fn fill_checksum(packet: &mut [u8], protocol: u16, at: usize) -> Result<(), Errno> {
     let length = packet.len() - HEADER;
     let field = packet.get_mut(HEADER..).and_then(|payload| payload.get_mut(at..at + 2));
@@ -157,12 +168,13 @@ fn fill_checksum(packet: &mut [u8], protocol: u16, at: usize) -> Result<(), Errn
     Ok(())
 }
 
-/// Returns the address that a packet is for by its own header.
+/// Returns the `struct sockaddr_in6` of the destination in a packet's IPv6 header.
 pub(super) fn named_by(packet: &[u8]) -> Vec<u8> {
     address(part::<16>(packet, 24).into(), 0)
 }
 
-/// Returns the address and the port in a `struct sockaddr_in6`.
+/// Returns the address and the port in a `struct sockaddr_in6`. Fails with EINVAL if the bytes are
+/// too few, and with EAFNOSUPPORT for another family than `AF_INET6` and `AF_UNSPEC`.
 fn parse(address: &[u8]) -> Result<(Ipv6Addr, u16), Errno> {
     if address.len() < SHORTEST_ADDRESS {
         return Err(Errno::EINVAL);

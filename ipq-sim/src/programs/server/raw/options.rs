@@ -1,5 +1,5 @@
-//! The options of raw sockets. Those that change a sent packet have their effect; others are kept
-//! for getsockopt.
+//! The options of raw sockets. Those that change a sent packet have their effect; most others are
+//! only kept for getsockopt.
 
 use super::{AF_INET, AF_INET6, AF_PACKET, RAW, errno};
 use ipq_core::Errno;
@@ -48,7 +48,7 @@ const PACKET_HDRLEN: i32 = 11;
 const PACKET_TX_RING: i32 = 13;
 const PACKET_VNET_HDR: i32 = 15;
 
-/// The first number that no option has.
+/// The first number above those of all options: a greater number or this one is refused.
 const END: i32 = 256;
 
 /// The options of one socket.
@@ -72,8 +72,9 @@ impl Options {
         }
     }
 
-    /// Sets an option. Returns `false` if it is one of the socket level that a Unix socket has,
-    /// too.
+    /// Sets an option, and returns `true`. Returns `false` without setting it if it is an option of
+    /// `SOL_SOCKET` that is left to the Unix socket. Fails with EINVAL for a wrong value, and as
+    /// [`check`](Self::check) does.
     pub(super) fn set(&mut self, level: i32, name: i32, value: &[u8]) -> Result<bool, Errno> {
         if level == SOL_SOCKET {
             match name {
@@ -110,8 +111,8 @@ impl Options {
         Ok(true)
     }
 
-    /// Returns an option's value; `None` if it is one of the socket level that a Unix socket has,
-    /// too.
+    /// Returns an option's value. Returns `None` if it is an option of `SOL_SOCKET` that is left to
+    /// the Unix socket. Fails with ENOPROTOOPT if the socket does not have the option.
     pub(super) fn value(&self, level: i32, name: i32) -> Result<Option<i32>, Errno> {
         let set = || self.given(level, name);
         if level != SOL_SOCKET {
@@ -134,8 +135,9 @@ impl Options {
         }))
     }
 
-    /// Checks that the socket has an option, and that it can be had here. Those that would put
-    /// headers into packets, or need memory that is shared with the kernel, can't.
+    /// Fails with ENOPROTOOPT if the socket does not have this option, which is not of
+    /// `SOL_SOCKET`. Options that would put headers into packets, or need memory that is shared
+    /// with the kernel, are not emulated, so that the socket does not have them.
     fn check(&self, level: i32, name: i32) -> Result<(), Errno> {
         let is_known = match (self.domain, level) {
             (AF_INET, SOL_IP) => name != IP_OPTIONS,
@@ -159,12 +161,14 @@ impl Options {
         self.set.get(&(level, name)).copied()
     }
 
-    /// Returns what was set with the option of IPv4, or of IPv6, whichever the socket is of.
+    /// Returns the value that was set for the option `ipv4` of `SOL_IP`, or for the option `ipv6`
+    /// of `SOL_IPV6`. Returns `None` if none was set.
     fn of_ip(&self, ipv4: i32, ipv6: i32) -> Option<i32> {
         self.given(SOL_IP, ipv4).or(self.given(SOL_IPV6, ipv6))
     }
 
-    /// Returns `true` if packets come with their IP header. Unless set, those of `IPPROTO_RAW` do.
+    /// Returns `true` if the program sends packets with their IP header: if an option says so, or,
+    /// without that option, if the socket's protocol is `IPPROTO_RAW`.
     pub(super) fn header_included(&self) -> bool {
         let set = self.of_ip(IP_HDRINCL, IPV6_HDRINCL);
         set.map_or(self.protocol == i32::from(RAW), |value| value != 0)
@@ -178,25 +182,26 @@ impl Options {
         self.given(SOL_SOCKET, SO_MARK).map(i32::cast_unsigned)
     }
 
-    /// Returns the time to live, or hop limit, of packets to one host: 64 unless set.
+    /// Returns the time to live, or hop limit, of packets that are not multicast: 64 unless set.
     pub(super) fn hops(&self) -> u8 {
         hops(self.of_ip(IP_TTL, IPV6_UNICAST_HOPS), 64)
     }
 
-    /// Returns the time to live, or hop limit, of packets to several hosts: 1 unless set.
+    /// Returns the time to live, or hop limit, of multicast packets: 1 unless set.
     pub(super) fn multicast_hops(&self) -> u8 {
         hops(self.of_ip(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), 1)
     }
 
-    /// Returns the type of service, or traffic class.
+    /// Returns IPv4's type of service, or IPv6's traffic class: 0 unless set.
     pub(super) fn traffic_class(&self) -> u8 {
         self.of_ip(IP_TOS, IPV6_TCLASS)
             .map_or(0, |value| value.max(0).cast_unsigned() as u8)
     }
 
-    /// Returns `true` if routers may fragment an IPv4 packet.
+    /// Returns `true` if routers may fragment an IPv4 packet. Unless the program sets
+    /// `IP_MTU_DISCOVER`, they may not.
     pub(super) fn may_fragment(&self) -> bool {
-        /// `IP_PMTUDISC_WANT`, `_DO` and `_PROBE`.
+        /// The values of `IP_MTU_DISCOVER` that forbid it: `IP_PMTUDISC_WANT`, `_DO` and `_PROBE`.
         const FORBIDDEN: std::ops::RangeInclusive<i32> = 1..=3;
         let discovery = self.given(SOL_IP, IP_MTU_DISCOVER).unwrap_or(1);
         !FORBIDDEN.contains(&discovery)
@@ -208,7 +213,8 @@ impl Options {
         usize::try_from(self.checksum()).ok()
     }
 
-    /// Returns `IPV6_CHECKSUM`; -1 stands for no checksum.
+    /// Returns the value of `IPV6_CHECKSUM`: an offset in the payload, or a negative number for no
+    /// checksum. Unless set, it is 2 for ICMP of IPv6, and -1 for other protocols.
     fn checksum(&self) -> i32 {
         let set = self
             .given(SOL_IPV6, IPV6_CHECKSUM)
@@ -217,7 +223,8 @@ impl Options {
     }
 }
 
-/// Returns a number of hops; `default` if none is set, or -1 is.
+/// Returns the number of hops that was set; `default` if none was, or if the number is not from 0
+/// to 255, as -1.
 fn hops(set: Option<i32>, default: u8) -> u8 {
     set.and_then(|hops| u8::try_from(hops).ok()).unwrap_or(default)
 }

@@ -6,15 +6,16 @@ use ipq_core::Errno;
 use rustix::io::Errno as System;
 use rustix::net::SocketType;
 
-/// The bytes of an Ethernet header, and of one VLAN tag.
+/// The length of an Ethernet header, in bytes. The next constant is the length of one VLAN tag.
 const ETHERNET: usize = 14;
 const TAG: usize = 4;
 
-/// The most bytes that one call may send: a frame of the emulated devices, which carry packets of
-/// any length.
+/// The most bytes that one call may send: the longest IPv6 packet, an Ethernet header and a VLAN
+/// tag.
 pub(super) const LONGEST: usize = super::ipv6::LONGEST + ETHERNET + TAG;
 
-/// The size of `struct sockaddr_ll`, and the offset of the link address in it.
+/// The size of `struct sockaddr_ll`, in bytes. The next constant is the offset of the link address
+/// in it.
 const ADDRESS: usize = 20;
 const LINK_ADDRESS: usize = 12;
 
@@ -31,7 +32,7 @@ pub(super) struct PacketSocket {
     bound: Bound,
 }
 
-/// The part of an address that a packet socket is bound to.
+/// What a packet socket is bound to: a protocol and a device.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     ether_type: u16,
@@ -40,7 +41,9 @@ struct Bound {
 }
 
 impl PacketSocket {
-    /// Opens a packet socket of this kind, for the `EtherType` in the 16 lower bits of `protocol`.
+    /// Opens a packet socket of this kind, for the `EtherType` in the 16 lower bits of `protocol`,
+    /// in network byte order. Fails with ESOCKTNOSUPPORT for another kind than `SOCK_RAW` and
+    /// `SOCK_DGRAM`.
     pub(super) fn open(kind: i32, protocol: i32) -> Result<Self, Errno> {
         if ![SOCK_RAW, SOCK_DGRAM].contains(&kind) {
             return Err(errno(System::SOCKTNOSUPPORT));
@@ -68,8 +71,8 @@ impl PacketSocket {
         Ok(())
     }
 
-    /// Returns the address that the socket is bound to, with the device's link address. Every
-    /// device is an Ethernet device.
+    /// Returns the address that the socket is bound to, as getsockname does. If it is bound to a
+    /// device, the address has that device's link address; every device is an Ethernet device.
     pub(super) fn name(&self) -> Vec<u8> {
         /// `ARPHRD_ETHER`.
         const KIND: u16 = 1;
@@ -85,8 +88,10 @@ impl PacketSocket {
         address
     }
 
-    /// Returns an address for bytes whose address is not known. The protocol is that of the IP
-    /// version that the bytes begin with, if there is no other.
+    /// Returns an address for bytes that were sent to an address that was not seen. Its protocol is
+    /// the socket's if that is IPv4 or IPv6; otherwise the IP version in the first byte; if that
+    /// byte has neither, the socket's. Its device is the one that the socket is bound to, or else
+    /// device 1.
     pub(super) fn named_by(&self, bytes: &[u8]) -> Vec<u8> {
         let ether_type = match (self.bound.ether_type, bytes.first().map(|first| first >> 4)) {
             (bound @ (IPV4 | IPV6), _) => bound,
@@ -98,7 +103,10 @@ impl PacketSocket {
         Bound { ether_type, device }.address()
     }
 
-    /// Returns the frame that leaves when `bytes` are sent: with its header if the program made it.
+    /// Returns the bytes that leave when a program sends `bytes` to `address`, or without one by
+    /// the bound device, and the layer that they begin with. The bytes are those that were sent: an
+    /// Ethernet frame from a `SOCK_RAW` socket, and otherwise a packet of the protocol in the
+    /// address. Fails with the error with which the call fails.
     pub(super) fn send(&self, bytes: Vec<u8>, address: Option<&[u8]>) -> Result<(Vec<u8>, RawLayer), Errno> {
         let Bound { ether_type, device } = match address {
             Some(address) => parse(address)?,
@@ -123,7 +131,7 @@ impl PacketSocket {
 }
 
 impl Bound {
-    /// Returns the `struct sockaddr_ll`, without a link address.
+    /// Returns the `struct sockaddr_ll` of this protocol and device, without a link address.
     fn address(self) -> Vec<u8> {
         let family = (AF_PACKET as u16).to_ne_bytes();
         let mut bytes = [family, self.ether_type.to_be_bytes()].concat();

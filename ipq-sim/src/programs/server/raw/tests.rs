@@ -1,6 +1,7 @@
-//! The packets that raw sockets make. The expected ones were captured on Linux 6.18, from the same
-//! address. A kernel chooses IPv4's identification, on which the checksum depends, and IPv6's flow
-//! label; those are this emulator's.
+//! The packets that raw sockets make. The expected packets were captured on Linux 6.18, on a
+//! machine with the emulator's source addresses. Where a kernel chooses a number, IPv4's
+//! identification (on which the checksum depends) or IPv6's flow label, they have the number that
+//! the emulator chooses.
 
 use super::*;
 use pretty_assertions::assert_eq;
@@ -47,7 +48,8 @@ fn to_device(ether_type: u16) -> Vec<u8> {
     address
 }
 
-/// What leaves, in hexadecimal digits.
+/// Sends `bytes`, given in hexadecimal digits, to an address. Returns the bytes that leave, in such
+/// digits, too.
 fn sent(socket: &mut RawSocket, bytes: &str, address: &[u8]) -> Result<String, Errno> {
     let packet = socket.send(hex::decode(bytes).unwrap(), Some(address), 0)?;
     Ok(hex::encode(packet.bytes))
