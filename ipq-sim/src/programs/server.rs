@@ -120,8 +120,8 @@ enum Connection {
     Frames(Frames),
     /// A connection of a program's raw socket.
     Raw(GivenRaw),
-    /// The connection for notices about an emulated socket: of overruns, and of other senders than
-    /// the kernel. The key is that of the connection that carries the socket's frames.
+    /// The connection for notices about an emulated socket: of overruns, and of a new sender of the
+    /// frames that follow. The key is that of the connection that carries the socket's frames.
     Notices(OwnedFd, u64),
 }
 

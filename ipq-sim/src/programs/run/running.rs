@@ -209,15 +209,14 @@ impl<'a> Running<'a> {
         Some(Looks::again(&mut self.unsettled, self.feeding.last_event))
     }
 
-    /// Returns `true` if the series of checks in `unsettled` began more than [`BUSY`] ago, and the
-    /// program has run on since.
+    /// Returns `true` if the series of checks in `unsettled` began more than [`BUSY`] ago.
     fn has_been_busy(&self) -> bool {
         self.unsettled.is_some_and(|looks| looks.since.elapsed() > BUSY)
     }
 
-    /// Returns `true` if nothing more is to be expected of the program. For use when every packet
-    /// has a fate. So it is if the program has read everything and waits, has run on for more than
-    /// [`BUSY`], has closed its sockets, or was started elsewhere.
+    /// Returns `true` if nothing more is to be expected of the program, now that every packet has a
+    /// fate. That is so if it has read everything and waits, if it has run on for more than
+    /// [`BUSY`] since then, if it has closed its sockets, or if it was started elsewhere.
     fn is_at_rest(&mut self) -> bool {
         self.server.look(&mut self.kernel);
         if self.program.is_none() || !self.server.has_programs() {

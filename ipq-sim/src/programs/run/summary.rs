@@ -74,7 +74,7 @@ pub struct ChosenKernel {
     pub used: BTreeSet<QueueId>,
     /// The numbers of the first and the last queue that packets were sent to at the end, if the run
     /// followed the queues that the program listened to. `None` if the run had a queue number or
-    /// rules of its own, or if the program listened to no queue.
+    /// rules of its own, or if the program listened to no numbered queue.
     pub queues: Option<(u16, u16)>,
 }
 

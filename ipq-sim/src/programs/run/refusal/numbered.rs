@@ -18,8 +18,8 @@ pub enum Setting {
     Unbind,
     /// The message sets the queue's copy mode.
     Mode(CopyMode),
-    /// The message sets those of the queue's flags, such as fail-open, that its mask names. The
-    /// inner value is the flags, without the mask.
+    /// The message sets flags of the queue, such as fail-open. The inner value is the message's
+    /// flags, without the mask that says which of them to set.
     Flags(u32),
     /// The message sets the queue's maximum length, in packets.
     MaximumLength(u32),

@@ -115,7 +115,8 @@ impl Ipv4 {
 
     /// Fills in what the kernel fills in of a header that comes from the program: the length and
     /// the checksum always; the source if it is 0; the identification if it is 0 and the header
-    /// allows fragments. Fails with EINVAL if the packet is shorter than its header.
+    /// allows fragments. Fails with EINVAL if the header is shorter than 20 bytes, or the packet
+    /// shorter than its header.
     fn complete(&mut self, mut packet: Vec<u8>) -> Result<Vec<u8>, Errno> {
         let header_length = packet.first().map_or(0, |first| usize::from(first & 0xf) * 4);
         if header_length < HEADER || packet.len() < header_length {

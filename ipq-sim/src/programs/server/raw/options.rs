@@ -112,7 +112,8 @@ impl Options {
     }
 
     /// Returns an option's value. Returns `None` if it is an option of `SOL_SOCKET` that is left to
-    /// the Unix socket. Fails with ENOPROTOOPT if the socket does not have the option.
+    /// the Unix socket. Fails with ENOPROTOOPT if the socket does not have the option, or if it is
+    /// one of `SOL_PACKET` that was not set.
     pub(super) fn value(&self, level: i32, name: i32) -> Result<Option<i32>, Errno> {
         let set = || self.given(level, name);
         if level != SOL_SOCKET {
@@ -135,9 +136,10 @@ impl Options {
         }))
     }
 
-    /// Fails with ENOPROTOOPT if the socket does not have this option, which is not of
-    /// `SOL_SOCKET`. Options that would put headers into packets, or need memory that is shared
-    /// with the kernel, are not emulated, so that the socket does not have them.
+    /// Fails with ENOPROTOOPT if the socket does not have this option. Options that would put
+    /// headers into packets, or need memory that is shared with the kernel, are not emulated, so
+    /// that the socket does not have them. For options of `SOL_SOCKET` it always fails: callers
+    /// check those themselves.
     fn check(&self, level: i32, name: i32) -> Result<(), Errno> {
         let is_known = match (self.domain, level) {
             (AF_INET, SOL_IP) => name != IP_OPTIONS,
