@@ -6,11 +6,11 @@ use std::io;
 
 /// Follows a run: the run calls these methods. An error that a method returns ends the run.
 pub trait Watch {
-    /// Called once for a record of the capture, when its packet has its fate or is known not to be
-    /// fed. A record to which the run does not come is not reported. Records come in the capture's
-    /// order, with one exception. A packet without a fate lets later records come first once more
-    /// than 16,384 packets with a fate, more than 16 MiB of such packets, or more than 65,536
-    /// records that can't be fed are held back behind it.
+    /// Called once for each record of the capture that is read: when its packet has its fate or is
+    /// known not to be fed, and the records before it have been reported; at the latest at the end
+    /// of the run. There is one exception to the order. A packet without a fate lets later records
+    /// come first once more than 16,384 packets with a fate, more than 16 MiB of such packets, or
+    /// more than 65,536 records that can't be fed are held back behind it.
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())

@@ -2,10 +2,11 @@
 //! answered here.
 //!
 //! `socket` for a queue's protocol is answered with one end of a Unix socket pair. Send and receive
-//! calls, poll and fcntl work on that end as on a netlink socket, so that no call has to be stopped
-//! for each packet. A call that names a descriptor is recognised by the inode of the socket behind
-//! the descriptor, which is equal for copies and in children. Calls on sockets that are not
-//! emulated go on to this machine's kernel.
+//! calls, poll and fcntl work on that end as on a netlink socket, so that as a rule they are not
+//! stopped for each packet. A `recvfrom` that asks for the sender's address is: see `receiving`. A
+//! call that names a descriptor is recognised by the inode of the socket behind the descriptor,
+//! which is equal for copies and in children. Calls on sockets that are not emulated go on to this
+//! machine's kernel.
 
 mod raw;
 mod receiving;
