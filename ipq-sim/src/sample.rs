@@ -17,8 +17,8 @@ pub(crate) const NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0,
 pub(crate) const OTHER_NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2);
 pub(crate) const OWN_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
 
-/// Returns a UDP packet from port 4000 to 5000 with `payload` bytes, which count up from 0. An IPv4
-/// packet has no DF.
+/// Returns a UDP packet from port 4000 to port 5000. `hops` is its TTL or hop limit. Its payload is
+/// `payload` bytes that count up from 0. In an IPv4 packet the flag DF is clear.
 pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hops: u8, payload: usize) -> Bytes {
     let builder = match (source.into(), destination.into()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -40,8 +40,8 @@ pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hop
     packet.into()
 }
 
-/// Returns an IPv4 UDP packet whose header `change` has changed. The length and the header checksum
-/// are right.
+/// Returns an IPv4 UDP packet with `payload` bytes of payload, whose header `change` has changed.
+/// After that, the header's length and checksum are set to the right values.
 pub(crate) fn ipv4_with(change: impl FnOnce(&mut Ipv4Header), payload: usize) -> Bytes {
     let plain = udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, payload);
     let (mut header, body) = Ipv4Header::from_slice(&plain).unwrap();

@@ -1,4 +1,4 @@
-//! Simulations: an emulated kernel with its owner, and the transport of the handles on it.
+//! Simulations: an emulated kernel, and the handles that programs have on it.
 //!
 //! A [`Sim`] is a kernel on virtual time, owned by one thread. Nothing in it waits: a read with a
 //! time-out on an idle queue advances the kernel's clock by the time-out and returns at once. A
@@ -29,9 +29,10 @@ use ipq_core::{Family, Handle, PortId};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An emulated kernel, with handles on it. A clone is the same kernel.
+/// An emulated kernel, on which handles can be opened. A clone refers to the same kernel.
 ///
-/// Frequent actions have a method here; [`with`](Self::with) reaches all others.
+/// Frequent actions have a method here. For all others, [`with`](Self::with) gives access to the
+/// kernel.
 #[derive(Clone, Debug)]
 pub struct Simulation<A: Access> {
     access: A,
@@ -114,8 +115,8 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.inject(device, frame))
     }
 
-    /// Lets an IP packet arrive on a device from one of its neighbours, and returns its serial: see
-    /// [`Kernel::inject_packet`].
+    /// Lets an IP packet arrive on a device, in an Ethernet frame that the emulator makes, and
+    /// returns the packet's serial: see [`Kernel::inject_packet`].
     pub fn inject_packet(&self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         self.with(|kernel| kernel.inject_packet(device, packet))
     }
@@ -127,13 +128,14 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.output(packet))
     }
 
-    /// Takes the oldest frame that left by a device and that has not been taken yet: see
-    /// [`Kernel::sniff`].
+    /// Takes the oldest frame that left by a device and that has not been taken yet. Returns `None`
+    /// if there is none: see [`Kernel::sniff`].
     pub fn sniff(&self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
         self.with(|kernel| kernel.sniff(device))
     }
 
-    /// Returns the fate of a packet. Returns `None` if it is forgotten: see [`Kernel::fate`].
+    /// Returns the fate of a packet. Returns `None` if the kernel keeps it no longer, since many
+    /// packets came later: see [`Kernel::fate`].
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<Fate> {
         self.with(|kernel| kernel.fate(packet).cloned())
@@ -151,8 +153,9 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.now())
     }
 
-    /// Advances virtual time by `by`, and lets frames that are due by then arrive. On real time,
-    /// only lets the frames arrive: see [`Kernel::advance`].
+    /// Advances virtual time by `by`, and lets the frames arrive that were put off and are due by
+    /// then. On real time, leaves the clock alone, and lets the frames that are due within `by`
+    /// arrive at once: see [`Kernel::advance`].
     pub fn advance(&self, by: Duration) {
         self.with(|kernel| kernel.advance(by));
     }

@@ -1,18 +1,21 @@
-//! The entries of `ip_queue`'s queued packets. They are found by packet id in constant time, and
-//! keep the order of arrival. Their ids are reused as a kernel's allocator reuses memory (PKT-9).
+//! The entries that hold the queued packets of a queue of `ip_queue` or `ip6_queue`. A packet is
+//! found by its id in constant time, and the entries keep the packets' order of arrival. As in the
+//! kernel, the id of an entry that was freed is given to a later packet, unless [`IdReuse::Never`]
+//! is set (PKT-9).
 
 use super::records::{Record, Records};
 use ipq_core::wire::WordSize;
 use ipq_core::{Family, PacketId};
 
-/// The rule by which `ip_queue` hands a packet id out again.
+/// Whether `ip_queue` gives the id of an earlier packet to a new one, and which one first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdReuse {
-    /// The id that was freed last is handed out first, as in the kernel (PKT-9).
+    /// A new packet gets the id that was freed last, as in the kernel, or a new id if none is free
+    /// (PKT-9). A seeded fault of the kernel turns the order around.
     #[default]
     LastFreedFirst,
-    /// No id is handed out again, so that a second verdict for a packet is ENOENT and can't hit
-    /// another packet.
+    /// No packet gets an id that an earlier one had. So a second verdict with the same id fails
+    /// with ENOENT, and can't hit another packet.
     Never,
 }
 
@@ -20,28 +23,29 @@ pub enum IdReuse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(Record);
 
-/// The entries of a queue. An entry is allocated when a packet is offered, and linked with the
-/// packet's item when the packet is queued. It is unlinked when the verdict comes, and released
-/// when the verdict was carried out. So a packet that is queued again gets its new id before the
-/// old one is free.
+/// The entries of one queue. An entry is allocated, and has a packet id, when a packet is offered
+/// to the queue. [`link`](Self::link) puts the packet's item into it when the packet is queued.
+/// [`unlink`](Self::unlink) takes the item out when the verdict comes. The entry is freed only
+/// after the verdict was carried out, so a packet that its verdict queues again gets a new id
+/// before its old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
-    /// The number of times that each entry was released, by the entry's index. Empty unless ids are
-    /// never reused.
+    /// The number of times that each entry was freed, by the entry's index. Empty with
+    /// [`IdReuse::LastFreedFirst`].
     generations: Vec<u64>,
     linked: usize,
-    /// The number of entries that were ever linked.
+    /// The number of calls of [`link`](Self::link) up to now, with which the next item is numbered.
     arrivals: u64,
     ids: Ids,
 }
 
-/// The storage of an entry. In a long queue each cache line that a verdict touches is a miss. The
-/// alignment makes an entry fill two lines, where it would else lie in three.
+/// The storage of an entry. It is aligned to 128 bytes, so that it begins with a cache line: a
+/// verdict then touches as few cache lines as the size allows.
 #[repr(align(128))]
 struct Node<T> {
     item: Option<T>,
-    /// The number of entries that were linked before this one, which gives the order. Entries have
-    /// no links to each other, so a verdict touches its own entry alone.
+    /// The number of items that were linked before this one was, into any entry of the queue. The
+    /// order of arrival is the order of these numbers, so a verdict touches no other entry.
     arrival: u64,
 }
 
@@ -56,7 +60,7 @@ impl<T> Entries<T> {
         }
     }
 
-    /// Returns the number of packets that are queued.
+    /// Returns the number of queued packets: the entries that have an item.
     pub(super) const fn len(&self) -> usize {
         self.linked
     }
@@ -83,20 +87,21 @@ impl<T> Entries<T> {
         self.linked += 1;
     }
 
-    /// Returns the entry of the queued packet with that id. Returns `None` if there is none.
+    /// Returns the entry that has this packet id and an item. Returns `None` if there is none, as
+    /// for an id that is allocated but not linked.
     pub(super) fn find(&self, id: PacketId) -> Option<Slot> {
         let (index, generation) = self.ids.place(id)?;
         let node = self.nodes.get(index as usize)?;
         (node.item.is_some() && self.generation(index) == generation).then_some(Slot(index))
     }
 
-    /// Returns the item of the packet that is queued in an entry. Returns `None` if there is none.
+    /// Returns the item in an entry. Returns `None` if the entry has no item.
     pub(super) fn get(&self, Slot(index): Slot) -> Option<&T> {
         self.nodes.get(index as usize)?.item.as_ref()
     }
 
-    /// Takes a packet out of the queue. Returns its item, or `None` if the entry has no packet. The
-    /// entry stays allocated.
+    /// Takes the item out of an entry, so that its packet is no longer queued. Returns the item, or
+    /// `None` if the entry had none. The entry stays allocated.
     #[inline]
     pub(super) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
         let item = self.nodes.get_mut(index as usize)?.item.take();
@@ -104,20 +109,22 @@ impl<T> Entries<T> {
         item
     }
 
-    /// Frees an entry after its packet's verdict was carried out.
+    /// Frees an entry after its packet's verdict was carried out. The record of the hook's note on
+    /// the packet, if the kernel has one, is freed before the entry's.
     pub(super) fn release(&mut self, slot: Slot, records: &mut Records) {
         let reusable = self.retire(slot);
         records.free(self.ids.family, slot.0, reusable);
     }
 
-    /// Frees an entry whose packet was not queued.
+    /// Frees an entry whose packet was not queued. The record of the hook's note on the packet, if
+    /// the kernel has one, is freed after the entry's.
     pub(super) fn release_refused(&mut self, slot: Slot, records: &mut Records) {
         let reusable = self.retire(slot);
         records.free_refused(self.ids.family, slot.0, reusable);
     }
 
-    /// Ends an entry's use for a packet. Returns `true` if the entry can get an id for another
-    /// packet.
+    /// Counts that an entry is freed, if ids are never reused. Returns `true` if the entry may be
+    /// allocated again, and `false` if all ids that it can have are used up.
     fn retire(&mut self, Slot(index): Slot) -> bool {
         if let Some(generation) = self.generations.get_mut(index as usize) {
             *generation += 1;
@@ -125,19 +132,19 @@ impl<T> Entries<T> {
         self.ids.can_hold(self.generation(index))
     }
 
-    /// Returns the number of times that the entry with this index was released; 0 if ids may be
-    /// reused.
+    /// Returns the number of times that the entry with this index was freed; always 0 with
+    /// [`IdReuse::LastFreedFirst`].
     fn generation(&self, index: u32) -> u64 {
         self.generations.get(index as usize).copied().unwrap_or_default()
     }
 
-    /// Returns `true` if the packet in this entry has been queued for longer than all others.
+    /// Returns `true` if the entry has a queued packet, and all other queued packets arrived later.
     pub(super) fn is_oldest(&self, slot: Slot) -> bool {
         self.in_order().next() == Some(slot)
     }
 
-    /// Takes out every packet whose item meets the condition, and frees its entry. Returns the
-    /// items, oldest first.
+    /// Takes every item that meets the condition out of its entry, and frees the entry. Returns
+    /// these items, oldest first.
     pub(super) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for slot in self.in_order() {
@@ -150,7 +157,7 @@ impl<T> Entries<T> {
         taken
     }
 
-    /// Returns the entries that have a queued packet, oldest first.
+    /// Returns the entries that have an item, in the order in which the items were linked.
     fn in_order(&self) -> impl Iterator<Item = Slot> + use<T> {
         let queued = (0..).zip(&self.nodes).filter(|(_, node)| node.item.is_some());
         let arrivals = queued.map(|(index, node)| (node.arrival, index));
@@ -160,9 +167,10 @@ impl<T> Entries<T> {
     }
 }
 
-/// The rule that makes a packet id of an entry's index, and the reverse. Ids that are reused are
-/// addresses in an array. An id that is never reused consists of the number of times that the entry
-/// was released, the family, and the entry's index.
+/// The conversion between the index of an entry and a packet id. With [`IdReuse::LastFreedFirst`]
+/// an id is an address: `first` plus the index times `stride`. With [`IdReuse::Never`] an id
+/// consists of the number of times that the entry was freed (the high bits), the family (one bit),
+/// and the index plus 1 (the low bits).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ids {
     pub(crate) family: Family,
@@ -173,8 +181,8 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Returns the number of the low bits of an id that is never reused which tell the family and
-    /// the entry's index. The bits above them tell how many times the entry was released.
+    /// Returns the number of low bits that hold the family and the index in an id that is never
+    /// reused. The bits above them hold the number of times that the entry was freed.
     const fn generation_shift(self) -> u32 {
         match self.word {
             WordSize::Four => 24,
@@ -182,8 +190,8 @@ impl Ids {
         }
     }
 
-    /// Returns `true` if an id has enough bits for this generation: the number of times that its
-    /// entry was released. An entry that was released more often is never used again.
+    /// Returns `true` if `generation`, the number of times that an entry was freed, fits into the
+    /// bits that an id has for it. If it does not, the entry is never allocated again.
     const fn can_hold(self, generation: u64) -> bool {
         let bits = match self.word {
             WordSize::Four => 8,
@@ -227,7 +235,7 @@ mod tests {
     use pretty_assertions::assert_eq;
     use rstest::rstest;
 
-    /// Entries, and the records that their ids come from.
+    /// A queue's entries, and the allocator that their indexes come from.
     struct Queue {
         entries: Entries<u32>,
         records: Records,

@@ -1,11 +1,13 @@
-//! `ip_queue`'s and `ip6_queue`'s queue: a state machine without I/O.
+//! The queue of `ip_queue` (for IPv4) and that of `ip6_queue` (for IPv6), as a state machine
+//! without I/O.
 //!
-//! Messages, packets, device events and socket closings go in. Each frame for a port id goes to a
-//! function that the caller passes. Answers, and the packets that a verdict released, come out as
-//! return values. Each family has a queue of its own. The two share nothing (EVT-3), but on some
-//! kernels the memory that packet ids are addresses of.
+//! The caller passes in messages from programs, packets, and the closing of sockets. A packet's
+//! frame goes to a function that the caller passes with the packet. Answers, and packets that leave
+//! the queue, are returned. The two families' queues are independent of each other (EVT-3). Only,
+//! on some kernels the packet ids of both are addresses in the same memory.
 //!
-//! The queue keeps an item `T` for each packet, which it never looks at, and gives it back.
+//! The queue keeps an item of type `T` for each queued packet, and returns it when the packet
+//! leaves the queue. It never looks into the item.
 
 use super::PacketDetails;
 use super::entries::{Entries, IdReuse, Ids, Slot};
@@ -32,7 +34,7 @@ const LONGEST: u32 = 0xffff;
 pub(crate) struct IpQueue<T> {
     abi: Abi,
     peer: PortId,
-    /// `true` if the last peer was found to be gone, and nobody has attached since.
+    /// `true` if the peer's socket was found to be gone, and no peer has attached since then.
     peer_died: bool,
     mode: CopyMode,
     range: u32,
@@ -46,7 +48,7 @@ pub(crate) struct IpQueue<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) peer: PortId,
-    /// `true` if the last peer was found to be gone, and nobody has attached since.
+    /// `true` if the peer's socket was found to be gone, and no peer has attached since then.
     pub(crate) peer_died: bool,
     pub(crate) mode: CopyMode,
     pub(crate) range: u32,
@@ -63,36 +65,40 @@ pub(crate) struct Sender {
     pub(crate) net_admin: bool,
 }
 
-/// The outcome of a message to a queue.
+/// What a message to a queue leads to. The caller carries it out.
 pub(crate) struct Outcome<'a, T> {
-    /// The packet that the message gave a verdict on. It goes on before the answer is sent.
+    /// The packet of a verdict, if the message is a verdict that was accepted. The caller carries
+    /// the verdict out before it sends the answer.
     pub(crate) released: Option<Released<'a>>,
-    /// The items of the packets that the message made the queue drop, oldest first.
+    /// The items of the packets that the message made the queue drop, oldest first, as when a new
+    /// peer takes the queue over.
     pub(crate) flushed: Vec<T>,
-    /// The answer to the message, if there is one, for [`reply`](IpQueue::reply).
+    /// The answer to the message, from which [`reply`](IpQueue::reply) makes a frame. `None` if the
+    /// message gets no answer.
     pub(crate) answer: Option<Answer<'a>>,
 }
 
-/// The answer to a message: its error number, or 0 for success, and what it quotes.
+/// The answer to a message: an error number, or 0 for success, and the message that it quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
     errno: Errno,
     header: Header,
-    /// The message that is answered, up to its header's length.
+    /// The bytes of the message that is answered: as many as its header states, but at least the
+    /// header, and at most the whole datagram.
     message: &'a [u8],
 }
 
-/// A queued packet, and the verdict on it.
+/// A queued packet whose verdict was accepted, and that verdict.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released<'a> {
-    /// The packet's entry. The caller must [take the packet out](IpQueue::take) at once, and [free
-    /// the entry](IpQueue::free) only when the packet has gone on. So a packet that is queued again
-    /// takes its new entry before the old one is free (PKT-9).
+    /// The packet's entry. The caller first [takes the packet out](IpQueue::take), then carries the
+    /// verdict out, and only then [frees the entry](IpQueue::free). So a packet that the verdict
+    /// queues again gets a new id before its old one is free (PKT-9).
     pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
-    /// The bytes that replace the packet's: the verdict's payload (VER-5). `None` leaves the packet
-    /// as it is.
+    /// The payload of the verdict, which replaces all bytes of the packet (VER-5). `None` if the
+    /// verdict leaves the bytes as they are.
     pub(crate) replacement: Option<&'a [u8]>,
 }
 
@@ -101,13 +107,14 @@ pub(crate) struct Released<'a> {
 pub(crate) enum Refusal {
     /// There is no peer, or the queue's mode is NONE (PKT-1).
     NoListener,
-    /// The queue has at least as many packets as its maximum length allows (PKT-2). Linux 2.4.32
-    /// has delivered the frame all the same (ERA-5).
+    /// The queue already has as many packets as its maximum length (PKT-2). On Linux 2.4.32 the
+    /// peer has got the packet's frame nevertheless (ERA-5).
     Full,
-    /// The peer's socket did not take the frame, or no socket has the peer's port id (PKT-3).
+    /// The peer's socket did not take the frame, as when its receive buffer is full, or no socket
+    /// has the peer's port id (PKT-3).
     Undeliverable,
-    /// No socket has the peer's port id, on a kernel that notices that only at the next packet. The
-    /// caller must reset the queue with [`peer_lost`](IpQueue::peer_lost).
+    /// No socket has the peer's port id, on a kernel that notices a closed socket only when it next
+    /// sends a frame there. The caller must then call [`peer_lost`](IpQueue::peer_lost).
     PeerLost,
 }
 
@@ -128,9 +135,9 @@ impl<T> IpQueue<T> {
         Self::with_entries(profile, Entries::new(ids))
     }
 
-    /// Returns the new queue of a module that is loaded again: no peer, no packets, and counters at
-    /// 0. It goes on with the packet ids of the old one, since those come from an allocator of the
-    /// kernel (PKT-9).
+    /// Returns the queue of a module that was unloaded and is loaded again: no peer, mode NONE, the
+    /// maximum length of `profile`, and counters at 0. It keeps the old queue's entries, so that
+    /// packet ids continue as those of a kernel's allocator do (PKT-9).
     pub(crate) fn renewed(self, profile: &Profile) -> Self {
         Self::with_entries(profile, self.entries)
     }
@@ -149,7 +156,8 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Makes the queue begin as if its last peer had been found to be gone.
+    /// Sets `peer_died` in a queue that was just made, as if an earlier peer had been found to be
+    /// gone.
     pub(crate) fn begin_with_a_dead_peer(&mut self) {
         self.peer_died = true;
     }
@@ -180,10 +188,10 @@ impl<T> IpQueue<T> {
         self.maximum_length = length;
     }
 
-    /// Offers a packet to the peer: gives the packet an entry and an id, and calls `deliver` with
-    /// the peer's port id and the packet's frame, unless the packet is refused before that. Returns
-    /// the entry, in which the caller must [`keep`](Self::keep) the packet's item. If the packet is
-    /// not queued, frees the entry and fails with the reason.
+    /// Offers a packet to the queue. Gives the packet an entry and an id, and calls `deliver` with
+    /// the peer's port id and the packet's frame, unless the packet is refused before that. If the
+    /// packet is to be queued, returns its entry, in which the caller must [`keep`](Self::keep) the
+    /// packet's item. Otherwise frees the entry and fails with the reason.
     pub(crate) fn offer(
         &mut self,
         details: PacketDetails,
@@ -203,21 +211,24 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Returns the item of the queued packet with that id. Returns `None` if there is none.
+    /// Returns the item of the queued packet with this id. Returns `None` if no queued packet has
+    /// it.
     pub(crate) fn queued(&self, packet_id: PacketId) -> Option<&T> {
         self.entries.get(self.entries.find(packet_id)?)
     }
 
-    /// Puts the item of a packet that [`offer`](Self::offer) accepted into the entry that it
-    /// returned.
+    /// Puts a packet's item into the entry that [`offer`](Self::offer) returned, so that the packet
+    /// is queued.
     pub(crate) fn keep(&mut self, slot: Slot, item: T) {
         self.entries.link(slot, item);
     }
 
-    /// Checks if a packet can be queued, and delivers its frame to the peer. As the kernel does,
-    /// checks for a full queue before all else, after the check for a peer and a mode, or after the
-    /// delivery. Counts the packet as dropped if the queue is full or the frame can't be delivered,
-    /// but not if there is no listener or the peer is found to be lost.
+    /// Checks if a packet can be queued, and calls `deliver` with its frame. It can be if there is
+    /// a listener, the queue is not full, and `deliver` succeeds. The kernel's rules decide when
+    /// the queue is checked for being full: before all else, after the check for a listener, or
+    /// after the delivery. Counts a packet that finds the queue full, or whose frame can't be
+    /// delivered, in the counter for that. One without a listener, or with a lost peer, is not
+    /// counted. Seeded faults change what is counted.
     fn deliver(
         &mut self,
         metadata: PacketMetadata,
@@ -258,13 +269,15 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
-    /// Returns `true` if the queue is not full (PKT-2).
+    /// Returns `true` if the queue has fewer packets than its maximum length (PKT-2). `rules` can
+    /// hold a seeded fault that allows one more.
     pub(crate) fn has_room(&self, rules: &Queueing) -> bool {
         !self.is_full(rules)
     }
 
-    /// Returns `true` if the queue has at least as many packets as its maximum length allows
-    /// (PKT-2).
+    /// Returns `true` if the queue has at least as many packets as its maximum length (PKT-2).
+    /// `rules` say if that length is compared as a signed number, and can hold a seeded fault that
+    /// allows one more.
     fn is_full(&self, rules: &Queueing) -> bool {
         let maximum = match rules.maximum_length {
             Signedness::Unsigned => i64::from(self.maximum_length),
@@ -282,8 +295,10 @@ impl<T> IpQueue<T> {
         Refusal::Full
     }
 
-    /// Returns the number of bytes that are copied into the frame of a packet of `length` bytes: 0
-    /// in mode META, and in mode PACKET at most the range, where 0 stands for all (PKT-4).
+    /// Returns the number of bytes of a packet that its frame carries, from the packet's `length`.
+    /// In mode META that is 0. In mode PACKET it is the smaller of `length` and the range, or
+    /// `length` if the range is 0 (PKT-4). `copied` can be a seeded fault that copies another
+    /// number.
     fn copy_length(&self, length: usize, copied: Copied) -> usize {
         let range = self.range as usize;
         match (self.mode, copied) {
@@ -296,9 +311,9 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Checks a datagram's first message from userspace in the kernel's order, and obeys it (MSG-1
-    /// to MSG-11). Returns what the caller must do: let the packet of a verdict go on, drop packets
-    /// of a flushed queue, and send an answer.
+    /// Handles the first message in a datagram from a program: checks it in the kernel's order, and
+    /// carries it out if it passes (MSG-1 to MSG-11). Returns what is left to the caller: to carry
+    /// out a verdict, to drop the packets that left the queue, and to send an answer.
     pub(crate) fn request<'a>(
         &mut self,
         datagram: &'a [u8],
@@ -342,9 +357,10 @@ impl<T> IpQueue<T> {
         outcome
     }
 
-    /// Checks the capability and the peer (MSG-5, MSG-6), makes the message's port id the peer, and
-    /// then obeys the body. Adds the items of packets that the queue drops to `flushed`. Fails with
-    /// the error number of the answer. The peer stays even if the body is refused (ATT-2).
+    /// Handles a message whose header passed. Checks the sender's capability (MSG-5),
+    /// [attaches](Self::attach) the port id in the header (MSG-6), and then carries out the body.
+    /// Adds the items of packets that are dropped to `flushed`. Fails with the error number of the
+    /// answer. The peer stays even if the body is then refused (ATT-2).
     fn obey<'a>(
         &mut self,
         header: Header,
@@ -386,10 +402,10 @@ impl<T> IpQueue<T> {
         result
     }
 
-    /// Makes `port_id` the peer if there is no other peer (MSG-6, ATT-2). If there is another, the
-    /// kernel's rule decides: fails with EBUSY, or `port_id` takes the queue over (ATT-3). Adds the
-    /// items of packets that a takeover drops to `flushed`. Returns the previous peer; 0 if there
-    /// was none.
+    /// Makes `port_id` the peer, and returns the peer before that, or 0 if there was none (MSG-6,
+    /// ATT-2). If the peer before is another one, the kernel's rule decides: `port_id` replaces it,
+    /// or this fails with EBUSY and changes nothing (ATT-3). Adds the items of packets that a
+    /// replacement drops to `flushed`.
     fn attach(
         &mut self,
         port_id: PortId,
@@ -409,8 +425,9 @@ impl<T> IpQueue<T> {
         Ok(std::mem::replace(&mut self.peer, port_id))
     }
 
-    /// Obeys the body of a message whose header and sender were accepted (MSG-7 to MSG-9). Fails
-    /// with the error number of the answer.
+    /// Carries out the body of a message from the peer (MSG-7 to MSG-9): sets the mode, or finds
+    /// the packet of a verdict. Fails with the error number of the answer if the body is refused,
+    /// as one of type PACKET is.
     fn obey_body<'a>(
         &mut self,
         message_type: MessageType,
@@ -444,8 +461,9 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Sets the copy mode and the range: 0 in modes NONE and META, and in mode PACKET at most
-    /// 65535. Fails with EINVAL for an unknown mode, and on some kernels for NONE (MSG-8).
+    /// Sets the copy mode and the range that a message asks for. The range becomes 0 in modes NONE
+    /// and META, and at most 65535 in mode PACKET. Fails with EINVAL, and changes nothing, if the
+    /// mode is unknown, and on some kernels if it is NONE (MSG-8).
     fn set_mode(&mut self, request: ModeRequest, rules: &Requests) -> Result<(), Errno> {
         let range = match request.mode {
             CopyMode::None if rules.mode_none == ModeNoneRequest::Refused => return Err(Errno::EINVAL),
@@ -460,10 +478,10 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
-    /// Returns the packet that a verdict is for, and the replacement that the verdict brings (VER-1
-    /// to VER-3, VER-5). Leaves the packet in the queue. Fails with EINVAL for a value that is
-    /// refused, and with ENOENT for a packet id that no queued packet has. Returns `None` if a
-    /// seeded fault ignores such an id.
+    /// Returns the queued packet that a verdict is for, and the payload that replaces its bytes, if
+    /// there is one (VER-1 to VER-3, VER-5). Leaves the packet in the queue. Fails with EINVAL if
+    /// the kernel refuses the verdict's value, and with ENOENT if no queued packet has the packet
+    /// id. A seeded fault returns `None` instead of ENOENT.
     fn judge<'a>(
         &self,
         request: VerdictRequest,
@@ -499,20 +517,20 @@ impl<T> IpQueue<T> {
         }))
     }
 
-    /// Takes a packet out of the queue. Returns its item, or `None` if the entry has no packet. The
-    /// entry stays allocated until [`free`](Self::free).
+    /// Takes the item out of an entry, so that its packet is no longer queued. Returns the item, or
+    /// `None` if the entry had none. The entry stays allocated until [`free`](Self::free).
     pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
         self.entries.unlink(slot)
     }
 
-    /// Frees the entry of a packet that a verdict released, when the packet has gone on.
+    /// Frees the entry of a packet, after the verdict on the packet was carried out.
     pub(crate) fn free(&mut self, slot: Slot, records: &mut Records) {
         self.entries.release(slot, records);
     }
 
-    /// Resets the queue if the peer has `port_id`, the port id of a closed socket. Returns the
-    /// items of the packets that were queued, oldest first (ATT-4). Otherwise changes nothing and
-    /// returns none.
+    /// Resets the queue if its peer is `port_id`, whose socket was closed (ATT-4). Returns the
+    /// items of the packets that were queued, oldest first. If the peer is another one, changes
+    /// nothing and returns an empty list.
     pub(crate) fn socket_closed(&mut self, port_id: PortId, records: &mut Records) -> Vec<T> {
         if self.peer == port_id {
             self.reset(records)
@@ -521,8 +539,8 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Resets the queue: no peer, mode NONE, range 0, no packets. The drop counters stay. Returns
-    /// the items of the packets, oldest first.
+    /// Resets the queue: removes the peer and all packets, and sets mode NONE and range 0. The
+    /// counters of dropped packets stay. Returns the packets' items, oldest first.
     pub(crate) fn reset(&mut self, records: &mut Records) -> Vec<T> {
         (self.peer, self.mode, self.range) = (PortId::KERNEL, CopyMode::None, 0);
         self.flush(records)
@@ -533,26 +551,27 @@ impl<T> IpQueue<T> {
         self.entries.take_if(records, |_| true)
     }
 
-    /// Resets the queue after its peer was found to be gone, and notes that it died. Returns the
-    /// items of the packets, oldest first.
+    /// Resets the queue because its peer's socket was found to be gone, and notes that in
+    /// `peer_died`. Returns the items of the packets that were queued, oldest first.
     pub(crate) fn peer_lost(&mut self, records: &mut Records) -> Vec<T> {
         self.peer_died = true;
         self.reset(records)
     }
 
-    /// Makes `port_id` the peer, in mode META, without a message. No kernel does this.
+    /// Makes `port_id` the peer and sets mode META, though no message came. Only a seeded fault
+    /// calls this.
     pub(crate) fn attach_silently(&mut self, port_id: PortId) {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets whose items meet the condition, as when a device goes down (EVT-1),
-    /// and frees their entries. Returns the items, oldest first.
+    /// Takes every packet whose item meets the condition out of the queue, and frees its entry, as
+    /// when a device goes down (EVT-1). Returns these items, oldest first.
     pub(crate) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(records, condition)
     }
 
-    /// Returns the `NLMSG_ERROR` frame of an answer, and the port id that the frame goes to (ERR-1
-    /// to ERR-3).
+    /// Makes the `NLMSG_ERROR` frame of an answer (ERR-1 to ERR-3). Returns the port id that it
+    /// goes to, and the frame.
     pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, rules: Replies) -> (PortId, Datagram) {
         let Answer { errno, header, message } = answer;
         let quote = if errno == Errno(0) {
@@ -605,13 +624,13 @@ fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
     }
 }
 
-/// The outcome of a message that is not answered with an error.
+/// The outcome of a message whose body was not refused.
 enum Obeyed<'a> {
-    /// The message has no effect and is not acknowledged, even if that was asked for. Only a seeded
-    /// fault treats a message so: one of type PACKET.
+    /// The message had no effect, and gets no answer even if it asked for one. Only a seeded fault
+    /// treats a message of type PACKET so.
     Silently,
-    /// The message was obeyed, and is acknowledged if that was asked for (MSG-10). A verdict
-    /// releases this packet.
+    /// The message was carried out. It gets an acknowledgement if it asked for one (MSG-10). For a
+    /// verdict, holds the packet that it is for; for a mode, `None`.
     Successfully(Option<Released<'a>>),
 }
 

@@ -1,7 +1,8 @@
 //! The kernel's side of `nfnetlink_queue`, as a state machine without I/O.
 //!
-//! Messages, packets and closings of sockets go in. Datagrams for port ids, and packets that a
-//! verdict released, come out. One [`Queues`] holds all queues of a network namespace.
+//! The caller passes in messages from programs, packets, and the closing of sockets. It gets back
+//! datagrams for port ids, and the packets that leave a queue. One [`Queues`] holds all queues of a
+//! network namespace.
 //!
 //! Each rule has an id, such as NFQ-4, and is on the page [`ipq_core::protocol::nfnetlink_queue`].
 //! The rules that differ between kernels are fields of [`Rules`].
@@ -11,13 +12,15 @@
 //! A datagram can hold several messages. [`Messages`] goes through them as netlink does, and says
 //! of each whether it is to be carried out or only answered. [`Queues::request`] carries one out:
 //! it changes a queue, or takes packets out of it. The caller lets those packets go on *before* it
-//! delivers the answer, since the message about a packet that is queued again comes first (NFQ-70).
+//! delivers the answer. So if a packet is queued again, the message about it comes before the
+//! answer (NFQ-70).
 //!
 //! # A packet
 //!
-//! [`Queues::offer`] sends the owner of a queue a message about a packet. If the message is taken,
-//! the caller gives what it keeps of the packet to [`Queues::keep`], and gets that back with the
-//! verdict.
+//! [`Queues::offer`] makes a message about a packet, and the caller delivers it to the owner of the
+//! queue. If the owner's receive buffer takes the message, the packet is queued: the caller passes
+//! an item that stands for the packet to [`Queues::keep`], and gets it back when the packet leaves
+//! the queue.
 
 mod answer;
 mod attributes;
@@ -47,27 +50,28 @@ use ipq_core::wire::nfnetlink::message_type;
 use ipq_core::{Errno, PortId};
 use std::collections::BTreeMap;
 
-/// The queues of one network namespace. Each keeps an item `T` of the caller's for each packet that
-/// waits in it, and does not look at the item.
+/// The queues of one network namespace. They keep an item of type `T` from the caller for each
+/// queued packet, and never look into it.
 #[derive(Debug)]
 pub struct Queues<T> {
     rules: Rules,
     instances: BTreeMap<u16, Instance<T>>,
-    /// The number of times that a queue was bound. Each queue notes the number at its binding, so
-    /// that the /proc text can show the latest first.
+    /// The number of times that a queue was bound, counted over all queues. A queue notes this
+    /// number when it is bound. It decides the order of the queues in one hash list, in the /proc
+    /// text.
     bound: u64,
 }
 
-/// The facts about the sender of a datagram that count for its messages.
+/// The sender of a datagram: its port id, its privilege, and the options of its socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sender {
     /// The port id that the socket is bound to.
     pub port_id: PortId,
-    /// `true` if the program has `CAP_NET_ADMIN`, and its socket was opened with it where that
-    /// counts (NFQ-53).
+    /// `true` if the sender's program has `CAP_NET_ADMIN`, and also had it when it opened the
+    /// socket, if the rule asks for that (NFQ-53). The caller finds that out.
     pub net_admin: bool,
-    /// `true` if the socket has the option `NETLINK_CAP_ACK`: answers quote only the message's
-    /// header.
+    /// `true` if the socket has the option `NETLINK_CAP_ACK`: answers, errors included, quote only
+    /// the message's header.
     pub caps_answers: bool,
     /// `true` if the socket has the option `NETLINK_EXT_ACK`: answers may carry attributes that
     /// explain them.
@@ -82,8 +86,8 @@ pub type Head = ArrayVec<u8, { Datagram::HEAD_BYTES }>;
 pub struct Datagram {
     /// The first bytes, or all bytes if there is no payload.
     pub head: Head,
-    /// The bytes after the head: a packet's, or those of the message that an answer quotes and the
-    /// answer's attributes.
+    /// The bytes after the head. In a packet message they are the packet's. In an answer they are
+    /// the quoted message and, after it, the answer's attributes.
     pub payload: Bytes,
     /// The number of bytes that the kernel allocates for the datagram, from which its weight in a
     /// receive buffer follows (NFQ-101).
@@ -113,14 +117,14 @@ impl Datagram {
     }
 }
 
-/// The outcome of a request that was carried out.
+/// What [`Queues::request`] returns: the verdict that a request gave, and the answer to it.
 #[derive(Clone, Debug)]
 pub struct Outcome<'m> {
-    /// The verdict that the request gave, and the packets that it is on. `None` if it gave none:
-    /// packets that it took out of a queue are dropped.
+    /// The verdict that the request gave, and which packets it is on. `None` if the request gave no
+    /// verdict. Packets that it took out of a queue are then dropped.
     pub released: Option<Released<'m>>,
-    /// The answer to the sender, if there is one. It must be delivered after the released packets
-    /// went on.
+    /// The answer to the sender, an error or an acknowledgement. `None` if the request gets no
+    /// answer. The caller delivers it after the packets of the verdict went on.
     pub answer: Option<Answer<'m>>,
 }
 
@@ -141,10 +145,10 @@ impl<T> Queues<T> {
         &self.rules
     }
 
-    /// Offers a packet to queue `number`. If the queue can take it, calls `deliver` with the
-    /// owner's port id and the message about the packet. `deliver` returns `true` if the owner's
-    /// receive buffer took the message. Returns whether the packet is queued, and if not why, and
-    /// whether it goes on.
+    /// Offers a packet to queue `number`. Calls `deliver` with the owner's port id and the message
+    /// about the packet, unless the packet is refused before that. `deliver` returns `true` if the
+    /// owner's receive buffer took the message, and only then is the packet queued. Returns the
+    /// packet's id if it is queued, and otherwise the reason and whether the packet goes on.
     pub fn offer(
         &mut self,
         number: u16,
@@ -160,18 +164,19 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Keeps the caller's item for a packet that was [offered](Self::offer) and queued under `id`.
-    /// Drops the item if nobody has bound the queue.
+    /// Stores the caller's item for a packet that [`offer`](Self::offer) queued under `id`. Drops
+    /// the item if the queue is not bound.
     pub fn keep(&mut self, number: u16, id: u32, item: T) {
         if let Some(instance) = self.instances.get_mut(&number) {
             instance.packets.keep(id, item);
         }
     }
 
-    /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, in the
-    /// order in which they go on or are dropped: each with its packet id, or with 0 if UNBIND took
-    /// it out. The packet of a verdict on one packet stays in its queue, for the caller to
-    /// [take](Self::take).
+    /// Carries out a request, and returns its verdict and its answer. A verdict on one packet
+    /// leaves the packet in its queue, and the caller must [take](Self::take) it. The packets of a
+    /// batch verdict, and those that UNBIND drops, are taken out and added to `taken`, in the order
+    /// in which they go on or are dropped. Each is a pair of a packet id, which is 0 after UNBIND,
+    /// and an item.
     pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
         if let Some(flaw) = self.rules.flaw() {
             return self.request_with(flaw, request, sender, taken);
@@ -183,8 +188,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Carries out a request as if it were of type `kind`. Returns its result, the note for its
-    /// answer, and the verdict that it gave.
+    /// Carries out a request as if its message type were `kind`. Returns its result, the note for
+    /// its answer, and the verdict that it gave, or `None` if it gave none.
     fn carry_out<'m>(
         &mut self,
         kind: u16,
@@ -240,9 +245,9 @@ impl<T> Queues<T> {
         listened.map(|(number, _)| *number)
     }
 
-    /// Returns `true` if a queue is bound and has room for one more packet: neither its maximum
-    /// length nor the table's limit is reached. The copy mode, which may be NONE, makes no
-    /// difference.
+    /// Returns `true` if a queue is bound, has fewer packets than its maximum length, and fewer
+    /// than the kernel's limit for every queue (NFQ-5). The copy mode makes no difference, not even
+    /// NONE.
     #[must_use]
     pub fn has_room(&self, number: u16) -> bool {
         self.instances

@@ -5,7 +5,7 @@ use crate::behaviour::{Figure, Line, ProcText};
 use ipq_core::Family;
 use std::fmt::Write as _;
 
-/// Returns the text of the family's file from the figures of its queue.
+/// Returns the text of the family's file, for a queue in the state `status`.
 pub(crate) fn of(family: Family, status: &Status, rules: &ProcText) -> String {
     let mut text = String::new();
     for Line(label, figure) in rules.lines[family] {

@@ -14,17 +14,18 @@ use std::collections::{BTreeMap, VecDeque};
 /// The index of a record in its pool.
 pub(crate) type Record = u32;
 
-/// The pools of records for queue entries, and the records that other things hold there.
+/// The pools that the records of queue entries come from, and the records of these pools that
+/// hooks' notes and sockets hold.
 #[derive(Debug)]
 pub(crate) struct Records {
     pools: RecordPools,
     reuse: Reuse,
-    /// The pools by family. IPv6's is not used for entries on kernels whose families share one.
+    /// Each family's pool. On a kernel whose families share a pool, all entries come from IPv4's.
     free: PerFamily<Pool>,
-    /// The record that holds what the hook noted of each queued packet, always one of IPv4's pool.
-    /// The key is the packet's family and the record of its queue entry.
+    /// For each queue entry, by its family and record, the record that holds the hook's note on the
+    /// packet. Such a record is always of IPv4's pool. Empty on kernels without such notes.
     notes: BTreeMap<(Family, Record), Record>,
-    /// The records that open sockets hold.
+    /// For each open socket, the record that it holds. Empty on kernels whose sockets hold none.
     sockets: BTreeMap<SocketId, Record>,
 }
 
@@ -32,7 +33,7 @@ pub(crate) struct Records {
 #[derive(Debug, Default)]
 struct Pool {
     free: VecDeque<Record>,
-    /// The number of records that were ever handed out.
+    /// The number of different records that were ever handed out.
     known: Record,
 }
 
@@ -64,9 +65,9 @@ impl Records {
         }
     }
 
-    /// Takes a record for a queue entry: of the free records the one that was freed last, or a new
-    /// one if none is free. On kernels whose hooks note something of a queued packet, takes a
-    /// record of IPv4's pool for the note before.
+    /// Takes a record for a queue entry: the free one that was freed last, or a new one if none is
+    /// free. A seeded fault takes the one that was freed first. If the kernel's hooks keep a note
+    /// on a queued packet, takes a record of IPv4's pool for the note first.
     pub(crate) fn take(&mut self, family: Family) -> Record {
         let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[Family::Ipv4].take());
         let pool = self.entries(family);
@@ -77,24 +78,25 @@ impl Records {
         entry
     }
 
-    /// Frees the record of an entry whose verdict was carried out, and before it the one of the
-    /// hook's note. The entry is handed out again only if `reusable` is `true`.
+    /// Frees the record of the hook's note on a packet, if there is one, and then the record of the
+    /// packet's entry, after the verdict was carried out. The entry's record is handed out again
+    /// only if `reusable` is `true`.
     #[inline]
     pub(crate) fn free(&mut self, family: Family, entry: Record, reusable: bool) {
         self.free_note(family, entry);
         self.free_entry(family, entry, reusable);
     }
 
-    /// Frees the record of an entry whose packet was not queued, and after it the one of the hook's
-    /// note. The entry is handed out again only if `reusable` is `true`.
+    /// Frees the record of an entry whose packet was not queued, and then the record of the hook's
+    /// note, if there is one. The entry's record is handed out again only if `reusable` is `true`.
     pub(crate) fn free_refused(&mut self, family: Family, entry: Record, reusable: bool) {
         self.free_entry(family, entry, reusable);
         self.free_note(family, entry);
     }
 
-    /// Frees the record of an entry and the one of its hook's note when the entry's packet is
-    /// dropped without a verdict. The kernel decides which of the two comes first. The entry is
-    /// handed out again only if `reusable` is `true`.
+    /// Frees the record of an entry whose packet is dropped without a verdict, and the record of
+    /// the hook's note, if there is one. A rule of the kernel says which of the two is freed first.
+    /// The entry's record is handed out again only if `reusable` is `true`.
     pub(crate) fn free_flushed(&mut self, family: Family, entry: Record, reusable: bool) {
         match self.pools {
             RecordPools::WithNotes(notes) if notes.flushing == Flushing::EntryFirst => {
@@ -132,13 +134,14 @@ impl Records {
         }
     }
 
-    /// Frees the record that a closed socket held, if any. The socket's queue must be reset before.
+    /// Frees the record that a closed socket held, if it held one. The caller must reset the
+    /// socket's queue before, as the order decides the next packet ids.
     pub(crate) fn socket_closed(&mut self, socket: SocketId) {
         self.free[Family::Ipv6].free.extend(self.sockets.remove(&socket));
     }
 
-    /// Takes a record of IPv4's pool for good when a device comes up, on kernels where devices do
-    /// that.
+    /// Takes a record of IPv4's pool when a device comes up, if the kernel's devices do that. It is
+    /// never freed.
     pub(crate) fn device_came_up(&mut self) {
         if matches!(self.pools, RecordPools::WithNotes(notes) if notes.devices_take_ipv4_records) {
             self.free[Family::Ipv4].take();

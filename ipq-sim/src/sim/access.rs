@@ -1,4 +1,5 @@
-//! The ways to own an emulated kernel, and what waiting means there.
+//! How a simulation and its handles reach the emulated kernel, and wait for it to change: by
+//! [`Owned`] in one thread, or by [`Shared`](super::Shared) in several.
 
 use crate::kernel::Kernel;
 use crate::netlink::{Received, SocketId};
@@ -8,8 +9,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The access that handles have to their kernel. Only [`Owned`] and [`Shared`](super::Shared)
-/// implement it.
+/// How a simulation and its handles reach their kernel, and wait for it to change. Only [`Owned`]
+/// and [`Shared`](super::Shared) implement it.
 pub trait Access: Clone + fmt::Debug + private::Sealed {
     /// Returns an access that owns `kernel`.
     fn new(kernel: Kernel) -> Self;
@@ -17,21 +18,22 @@ pub trait Access: Clone + fmt::Debug + private::Sealed {
     /// Calls `action` with the kernel, which nobody else may use meanwhile.
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
 
-    /// Calls `attempt` until it returns anything but EAGAIN, and returns that, an error number as a
-    /// transport error. In between, waits for changes of the kernel, as long as `wait` allows, and
-    /// then fails with `TimedOut`. On an [`Owned`] kernel, where nothing else runs, fails with
-    /// `Deadlock` instead of waiting for ever.
+    /// Calls `attempt` until it returns anything but EAGAIN, and returns that result, with an error
+    /// number as a transport error. After each EAGAIN, waits for a change of the kernel. Fails with
+    /// `TimedOut` when it has waited as long as `wait` allows. On an [`Owned`] kernel, where
+    /// nothing else runs, fails with `Deadlock` instead of waiting for ever.
     fn attempt<R>(&self, wait: Wait, attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>)
     -> Result<R, TransportError>;
 
-    /// Takes a socket's next datagram into `buffer`, and waits for one as `wait` allows. Fails with
-    /// the socket's pending error, if there is one, and leaves the datagram.
+    /// Takes a socket's next datagram into `buffer`, and waits for one as `wait` allows. If the
+    /// socket has a pending error, fails with that error instead, and takes no datagram.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
         self.attempt(wait, |kernel| kernel.receive(socket, buffer))
     }
 
-    /// Ends the kernel, when its last [`Simulation`](super::Simulation) is gone. An [`Owned`]
-    /// kernel goes on as long as a handle has it.
+    /// Called when the last [`Simulation`](super::Simulation) of the kernel is dropped. Ends a
+    /// [`Shared`](super::Shared) kernel. An [`Owned`] kernel goes on as long as there is a handle
+    /// on it.
     fn shut_down(&self);
 }
 
@@ -41,7 +43,8 @@ mod private {
     impl Sealed for super::super::Shared {}
 }
 
-/// A kernel on virtual time, owned by one thread. Waiting advances its clock at once.
+/// The [`Access`] to a kernel on virtual time that one thread owns. A call that would wait advances
+/// the kernel's clock instead, and returns at once.
 #[derive(Clone, Debug)]
 pub struct Owned {
     kernel: UseSharedSimAcrossThreads,
@@ -63,10 +66,10 @@ impl Access for Owned {
         action(&mut self.kernel.0.borrow_mut())
     }
 
-    /// Calls `attempt` until it returns anything but EAGAIN. Nothing else runs while this thread
-    /// waits, so only frames that [arrive later](Kernel::inject_later) can change anything. Fails
-    /// with `TimedOut` when virtual time has advanced as far as `wait` allows, and with `Deadlock`
-    /// where it would wait for ever.
+    /// Calls `attempt` until it returns anything but EAGAIN. After each EAGAIN, advances virtual
+    /// time to the next frame that [arrives later](Kernel::inject_later), since nothing else can
+    /// change the kernel. Fails with `TimedOut` when virtual time has advanced as far as `wait`
+    /// allows, and with `Deadlock` if `wait` is for ever and no frame is to come.
     fn attempt<R>(
         &self,
         wait: Wait,
@@ -93,7 +96,7 @@ impl Access for Owned {
         }
     }
 
-    /// Does nothing: the kernel's handles still work. One that waits for ever gets `Deadlock`.
+    /// Does nothing. The kernel's handles go on working.
     fn shut_down(&self) {}
 }
 

@@ -4,7 +4,8 @@ use super::{Access, Simulation};
 use crate::{DropReason, Fate, PacketSerial};
 
 impl<A: Access> Simulation<A> {
-    /// Asserts that a packet was delivered: that it left by a device, or passed INPUT.
+    /// Asserts that a packet was delivered: that it left by a device, or was for the emulated host
+    /// itself and passed INPUT.
     ///
     /// # Panics
     ///
@@ -40,9 +41,9 @@ impl<A: Access> Simulation<A> {
         assert!(queued, "{}", self.report(packet, "queued"));
     }
 
-    /// Returns the text of a failed assertion: the fate of a packet that was expected to have
-    /// another, its way, and the host. If the packet's fate is kept no longer, the text says only
-    /// that.
+    /// Returns the text of a failed assertion: the fate that a packet was expected to have, the
+    /// fate that it has, its way through the hooks, and the simulation as text. If the packet's
+    /// fate is kept no longer, the text says only that.
     fn report(&self, packet: PacketSerial, expected: &str) -> String {
         let Some(fate) = self.fate(packet) else {
             return format!("the packet was to be {expected}, and its fate is kept no longer");

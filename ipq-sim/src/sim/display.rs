@@ -23,7 +23,7 @@ impl fmt::Display for Kernel {
     }
 }
 
-/// Shows the simulation's kernel as the kernel shows itself.
+/// Shows the simulation's kernel, in the text that the kernel's own `Display` makes.
 impl<A: Access> fmt::Display for Simulation<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.with(|kernel| kernel.fmt(f))

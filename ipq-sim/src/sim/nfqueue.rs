@@ -1,4 +1,5 @@
-//! Handles for an emulated kernel's numbered queues, by the transport that is made for real ones.
+//! Handles for an emulated kernel's numbered queues. Their transport is the one for real kernels'
+//! queues, over sockets of the emulated kernel.
 
 use super::access::Access;
 use super::{SimTransport, Simulation};
@@ -40,7 +41,8 @@ impl<A: Access> Simulation<A> {
     }
 }
 
-/// The devices of an emulated kernel, as the transport looks them up. The table never changes.
+/// The names and hardware types of an emulated kernel's devices, which the transport looks up by
+/// their numbers. They never change.
 #[derive(Clone, Debug)]
 pub struct SimDevices<A>(A);
 
@@ -118,8 +120,8 @@ impl<A: Access> QueueSocket for SimTransport<A> {
     }
 }
 
-/// Copies bytes into `parts`, in order, as far as they have room. Bytes for which there is no room
-/// are left out.
+/// Copies bytes into `parts`, filling one after the other. Bytes that do not fit into them are left
+/// out.
 fn scatter(mut bytes: &[u8], parts: &mut [IoSliceMut<'_>]) {
     for part in parts {
         let (first, rest) = bytes.split_at(bytes.len().min(part.len()));

@@ -7,7 +7,7 @@ use ipq_core::{Errno, TransportError, Wait};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A kernel on real time, shared by threads. Waiting takes real time.
+/// The [`Access`] to a kernel on real time that threads share. A call that waits takes real time.
 #[derive(Clone, Debug)]
 pub struct Shared {
     kernel: Arc<Monitor<Kernel>>,
@@ -58,8 +58,9 @@ impl Access for Shared {
 }
 
 impl Shared {
-    /// Lets frames that are due by now arrive. After that, wakes the other threads, which may wait
-    /// for the frames' packets.
+    /// Lets the frames arrive that were put off and are due by now. If there are any, then wakes
+    /// all waiting threads, which may wait for packets of these frames. Returns the guard that it
+    /// was given.
     fn advance_to_now<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
         if kernel.until_next() == Some(Duration::ZERO) {
             kernel.advance(Duration::ZERO);

@@ -11,7 +11,7 @@ const RULES: &Behaviour = &Profile::LINUX_3_4_10_X86_64.behaviour;
 const PEER: PortId = PortId(4242);
 const OTHER: PortId = PortId(4243);
 
-/// A queue, and the records that its ids come from.
+/// A queue, and the allocator that its entries come from.
 struct Bench {
     queue: IpQueue<&'static str>,
     records: Records,
@@ -82,8 +82,9 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
     [&head[..], payload].concat()
 }
 
-/// Sends a message from port id 99 with `CAP_NET_ADMIN`. Returns the error number of the answer, or
-/// `None` without an answer. Takes out the packet that the message releases.
+/// Gives the queue a message from port id 99, whose program has `CAP_NET_ADMIN`. Returns the error
+/// number of the answer, or `None` if there is no answer. If the message is a verdict on a queued
+/// packet, takes the packet out.
 fn answer(queue: &mut Bench, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
@@ -125,8 +126,9 @@ fn details() -> PacketDetails {
     }
 }
 
-/// Offers a packet of 10 bytes, and keeps `item` if it is taken. Returns the packet's id and
-/// payload, as the peer sees them in the frame.
+/// Offers a packet of 10 bytes to the queue, and puts `item` into its entry if the queue accepts
+/// it. Returns the packet's id and the payload that its frame carries. Fails with the reason if the
+/// queue refuses the packet.
 fn queued(queue: &mut Bench, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");
@@ -155,8 +157,8 @@ enum Reaction {
     Answer(Errno),
 }
 
-/// Sends headers with every fault in turn, each with all faults that are checked later, too. The
-/// first check decides the answer, and nobody is attached.
+/// Each message fails one check, and all checks after that one. The answer must be that of the
+/// first check that fails, and the sender must not become the peer.
 #[rstest]
 #[case::no_header(&[0; 15], Reaction::Silence)]
 #[case::length_under_16(&[15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Reaction::Silence)]

@@ -18,7 +18,7 @@ const EXTENDED: u16 = 0x200;
 pub struct Answer<'m> {
     errno: Errno,
     sequence: u32,
-    /// The bytes of the message that is answered, at least its header.
+    /// All bytes of the message that is answered. They are never fewer than those of its header.
     message: &'m [u8],
     note: Note,
 }
@@ -92,8 +92,8 @@ impl<'m> Answer<'m> {
         }
     }
 
-    /// Returns the attributes that explain the answer to a socket with `NETLINK_EXT_ACK`; no bytes
-    /// if there is nothing to explain.
+    /// Returns the attributes that explain an answer's note: a text and, for an attribute that is
+    /// too short, its place and policy. Returns no bytes if there is nothing to note.
     fn attributes(&self) -> Vec<u8> {
         const TEXT: u16 = 1;
         const PLACE: u16 = 2;

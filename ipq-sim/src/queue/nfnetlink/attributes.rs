@@ -6,12 +6,13 @@
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::HEADER_BYTES;
 
-/// The least content that an attribute of some type must have.
+/// What the kernel demands of the length of an attribute's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
     /// The attribute's content must have at least this number of bytes.
     AtLeast(u8),
-    /// The attribute's content must have at least 4 bytes, of which the first 4 are a number.
+    /// The attribute's content must have at least 4 bytes, since it begins with a number of 32
+    /// bits.
     Number,
     /// The attribute's content must be empty, or have at least the 4 bytes with which an attribute
     /// in it begins.
@@ -40,17 +41,19 @@ pub(super) enum Note {
     Short { at: usize, policy: Policy },
 }
 
-/// The attributes of a message with types below `N`, by type. Of an attribute that is there twice,
-/// the last counts.
+/// The attributes that a message has, by their type. Types of `N` and above are left out. If a
+/// message has a type twice, the last attribute of it counts.
 pub(super) struct Attributes<'m, const N: usize> {
     found: [Option<&'m [u8]>; N],
-    /// The note about these attributes for the message's answer.
+    /// The note for the message's answer: [`Note::Leftover`] if bytes are left after the last
+    /// attribute, and otherwise [`Note::None`].
     pub(super) note: Note,
 }
 
 impl<'m, const N: usize> Attributes<'m, N> {
-    /// Reads those attributes of a message whose types are from 1 to `N` - 1. Fails with ERANGE and
-    /// a note for the answer if one of them is shorter than `policies` wants for its type.
+    /// Reads the attributes after a message's headers, and keeps those of types 1 to `N` - 1. If
+    /// one of these is shorter than `policies` wants for its type, fails with ERANGE and with
+    /// [`Note::Short`] for the answer.
     pub(super) fn read(message: &'m [u8], policies: &[(u16, Policy)]) -> Result<Self, (Errno, Note)> {
         let mut found = [None; N];
         let mut at = HEADER_BYTES;
@@ -69,19 +72,20 @@ impl<'m, const N: usize> Attributes<'m, N> {
         Ok(Self { found, note })
     }
 
-    /// Returns the content of the attribute of type `kind`. Returns `None` if there is none.
+    /// Returns the content of the attribute of type `kind`. Returns `None` if the message has none.
     pub(super) fn get(&self, kind: u16) -> Option<&'m [u8]> {
         self.found.get(usize::from(kind)).copied().flatten()
     }
 
-    /// Returns the first `L` bytes of the attribute of type `kind`. Returns `None` if there is
-    /// none, or if it is shorter.
+    /// Returns the first `L` bytes of the content of the attribute of type `kind`. Returns `None`
+    /// if the message has no such attribute, or its content is shorter.
     pub(super) fn start<const L: usize>(&self, kind: u16) -> Option<[u8; L]> {
         self.get(kind)?.first_chunk().copied()
     }
 
-    /// Returns the big-endian number of 32 bits that the attribute of type `kind` begins with.
-    /// Returns `None` if there is none, or if it is shorter.
+    /// Returns the number at the start of the content of the attribute of type `kind`, which has 32
+    /// bits and is big-endian. Returns `None` if the message has no such attribute, or its content
+    /// is shorter.
     pub(super) fn number(&self, kind: u16) -> Option<u32> {
         self.start(kind).map(u32::from_be_bytes)
     }

@@ -7,7 +7,8 @@ use super::{Queues, Rules, Sender};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, command};
 
-/// The attributes of a CONFIG message, with the least content of each.
+/// The types of attributes that a CONFIG message can have, and what the kernel demands of the
+/// length of each.
 const POLICIES: [(u16, Policy); 5] = [
     (attribute::CONFIG_COMMAND, Policy::AtLeast(4)),
     (attribute::CONFIG_PARAMETERS, Policy::AtLeast(5)),
@@ -17,12 +18,13 @@ const POLICIES: [(u16, Policy); 5] = [
 ];
 type ConfigAttributes<'m> = Attributes<'m, 6>;
 
-/// The least value of flags that is refused: no kernel knows this bit or a higher one.
+/// A message whose flags, read as a number, are this or more is refused: they have a bit that no
+/// kernel knows.
 const FLAGS_END: u32 = 32;
 
 impl<T> Queues<T> {
-    /// Carries out a CONFIG message. Adds the packets that UNBIND drops to `taken`, each with 0 as
-    /// its id. Returns the result, and the note for the answer.
+    /// Carries out a CONFIG message. Adds the items of the packets that UNBIND drops to `taken`,
+    /// each with 0 as its packet id. Returns the result, and the note for the answer.
     pub(super) fn configure(
         &mut self,
         request: &Request<'_>,
@@ -38,11 +40,18 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Does what the attributes say to queue `number`, with the checks in the kernel's order. Adds
-    /// the packets that UNBIND drops to `taken`. The commands for an address family always succeed
-    /// and do nothing. Otherwise fails for flags that are refused, with EPERM if another port id
-    /// owns the queue, with EBUSY for BIND if the queue is bound, for an unknown command, and with
-    /// ENODEV for UNBIND, or settings without BIND, if the queue is not bound.
+    /// Carries out the attributes of a CONFIG message for queue `number`: first the command, if
+    /// there is one, and then the settings. UNBIND ignores the settings. Adds the items of the
+    /// packets that UNBIND drops to `taken`.
+    ///
+    /// A command for an address family succeeds and does nothing. Otherwise the first of these that
+    /// holds makes the message fail:
+    ///
+    /// - Its flags are refused: EINVAL or EOPNOTSUPP.
+    /// - Another port id owns the queue: EPERM.
+    /// - The command is BIND, and the queue is bound: EBUSY.
+    /// - The command is UNBIND, or there is none, and the queue is not bound: ENODEV.
+    /// - The command is unknown: EOPNOTSUPP.
     fn set_up(
         &mut self,
         number: u16,
@@ -89,9 +98,9 @@ impl<T> Queues<T> {
     }
 }
 
-/// Returns the flags that a message sets, and the mask of those that it changes. Returns `None` if
-/// the message has no flags. Fails with EINVAL if it has flags and no mask, and with EOPNOTSUPP for
-/// flags that this kernel refuses.
+/// Returns the flags and the mask that a message has: a flag is set or cleared only if the mask has
+/// it. Returns `None` if the message has no flags. Fails with EINVAL if it has flags but no mask,
+/// and with EOPNOTSUPP if this kernel refuses one of the flags.
 fn flags(attributes: &ConfigAttributes<'_>, rules: &Rules) -> Result<Option<(u32, u32)>, Errno> {
     let Some(flags) = attributes.number(attribute::CONFIG_FLAGS) else {
         return Ok(None);

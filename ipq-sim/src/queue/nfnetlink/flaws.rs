@@ -13,59 +13,68 @@ use ipq_core::wire::{Flags, Header};
 use ipq_core::{Errno, PortId};
 use std::borrow::Cow;
 
-/// A broken rule of numbered queues, for a seeded fault. No kernel has a flaw.
+/// A rule of numbered queues that a seeded fault breaks, and how it breaks it. No kernel does any
+/// of these.
 #[cfg_attr(
     not(feature = "seeded-faults"),
     allow(dead_code, reason = "only a seeded fault chooses one")
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// The numbers of the queues that rules name are made even: 7 becomes 6 (NFQ-1).
+    /// The number of the queue that a target NFQUEUE chooses is made even: 7 becomes 6 (NFQ-1).
     EvenQueues,
-    /// Packet messages tell a packet id that is one too low (NFQ-2).
+    /// A packet message states an id that is 1 less than the packet's (NFQ-2).
     IdsFromZero,
     /// A packet that finds the queue full uses up a packet id (NFQ-3).
     FullUsesId,
     /// A queue takes one packet more than its maximum length (NFQ-4).
     MaximumExceeded,
-    /// A socket can own only one queue (NFQ-6).
+    /// BIND is refused with EBUSY if the socket already owns a queue (NFQ-6).
     OneQueueEach,
     /// Closing a socket leaves its queues bound (NFQ-7).
     CloseKeepsQueues,
     /// UNBIND lets the queued packets go on, past the rest of the hook, instead of dropping them
     /// (NFQ-8).
     UnbindAccepts,
-    /// Packets for a queue in mode NONE go on instead of being dropped (NFQ-10).
+    /// A packet for a queue in mode NONE goes on with the hook's next function instead of being
+    /// dropped (NFQ-10).
     NoModePasses,
     /// A rule's bypass is ignored: packets for an unbound queue are dropped (NFQ-11).
     BypassIgnored,
     /// A queue with the flag fail-open drops packets that it can't take (NFQ-12).
     FailOpenIgnored,
-    /// A line of the /proc text ends with 0 instead of 1 (NFQ-13).
+    /// Each line of the /proc text ends with 0 instead of 1 (NFQ-13).
     ProcEndsWithZero,
-    /// The lines of the /proc text are ordered by the queues' numbers (NFQ-14).
+    /// The lines of the /proc text are ordered by the queues' numbers alone (NFQ-14).
     ProcByNumber,
     /// The target QUEUE means queue 1 instead of 0 (NFQ-15).
     PlainQueueIsOne,
-    /// A rule with several queues chooses the queue by the packet's ports alone (NFQ-16).
+    /// A rule with several queues chooses one of them by the packet's ports instead of its
+    /// addresses and protocol (NFQ-16).
     PortsCount,
-    /// A rule with CPU fan-out spreads packets by their addresses (NFQ-17).
+    /// A rule with CPU fan-out chooses a queue by the packet's addresses and protocol instead of
+    /// the CPU (NFQ-17).
     FanOutBalances,
-    /// The commands that bind or unbind an address family are refused (NFQ-20).
+    /// The commands that bind or unbind an address family are refused with EOPNOTSUPP (NFQ-20).
     FamilyCommandsRefused,
-    /// FLAGS without MASK are accepted (NFQ-21).
+    /// A CONFIG message with flags but no mask is accepted, as if its mask had all bits (NFQ-21).
     MaskNotNeeded,
-    /// Flags that no kernel knows, and all others, are accepted and ignored (NFQ-22).
+    /// The flags of every CONFIG message are accepted and ignored, even those that no kernel knows
+    /// (NFQ-22).
     UnknownFlagsTaken,
     /// Any socket may configure a queue and give verdicts on it, not only its owner (NFQ-23).
     OwnerIgnored,
-    /// BIND for a queue that is bound succeeds, and changes no owner (NFQ-24).
+    /// BIND by the owner of the queue succeeds instead of failing with EBUSY. The queue stays bound
+    /// (NFQ-24).
     BindTwiceTaken,
-    /// UNBIND with parameters unbinds the queue and is answered with ENODEV (NFQ-25).
+    /// UNBIND in a message that also has parameters unbinds the queue, but is answered with ENODEV
+    /// (NFQ-25).
     UnbindHeedsTheRest,
-    /// Unknown commands of CONFIG messages are ignored (NFQ-26).
+    /// An unknown command in a CONFIG message is ignored, and the settings in the message are
+    /// carried out (NFQ-26).
     UnknownCommandsIgnored,
-    /// A CONFIG message for an unbound queue succeeds and does nothing (NFQ-27).
+    /// A CONFIG message that fails with ENODEV, since its queue is not bound, is answered as a
+    /// success (NFQ-27).
     UnboundIgnored,
     /// The parameters, maximum length and flags of a BIND message are ignored (NFQ-28).
     BindAlone,
@@ -83,12 +92,13 @@ pub(crate) enum Flaw {
     SequenceLost,
     /// Errors quote only the message's header (NFQ-42).
     ErrorsCut,
-    /// Answers are without the two flags that say that they quote only the header (NFQ-43) or have
-    /// attributes.
+    /// Answers lack two flags: the one that says that only the header is quoted (NFQ-43), and the
+    /// one that says that attributes follow.
     CappedUnsaid,
     /// The option `NETLINK_EXT_ACK` has no effect (NFQ-44).
     ExtAckIgnored,
-    /// A message with leftover bytes after its attributes is answered with EINVAL (NFQ-45).
+    /// A message with leftover bytes after its attributes is carried out, but answered with EINVAL
+    /// (NFQ-45).
     LeftoverRefused,
     /// A message with an attribute of an unknown type is refused with EINVAL (NFQ-46).
     UnknownAttributesRefused,
@@ -117,15 +127,17 @@ pub(crate) enum Flaw {
     QueueIsAccept,
     /// The upper bits of a verdict other than QUEUE are ignored (NFQ-64).
     UpperBitsIgnored,
-    /// A batch verdict decides about one packet, the one that it names (NFQ-65).
+    /// A batch verdict decides about one packet only: the one whose id it names (NFQ-65).
     BatchTakesOne,
-    /// The payload of a batch verdict replaces its packets (NFQ-66).
+    /// The payload of a batch verdict replaces the bytes of each of its packets, instead of being
+    /// ignored (NFQ-66).
     BatchReplaces,
     /// The mark and the priority of a verdict are ignored (NFQ-67).
     MarkIgnored,
     /// The payload of a verdict is ignored (NFQ-68).
     PayloadIgnored,
-    /// A payload shorter than 40 bytes is ignored instead of dropping the packet (NFQ-69).
+    /// A verdict's payload of less than 40 bytes is ignored, even where it must drop the packet
+    /// because it is shorter than the packet's header (NFQ-69).
     ShortPayloadIgnored,
     /// The answer to a verdict comes before the message about the packet that is queued again
     /// (NFQ-70).
@@ -152,7 +164,8 @@ pub(crate) enum Flaw {
     NoProtocol,
 }
 
-/// Returns the attributes of a message in order: the type, the offset and the content of each.
+/// Returns the attributes of a message in order. Each is its type with the flag bits, its offset in
+/// the message, and its content.
 fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, usize, &[u8])> {
     let mut at = HEADER_BYTES;
     std::iter::from_fn(move || {
@@ -171,7 +184,8 @@ fn find(message: &[u8], kind: u16) -> Option<(usize, &[u8])> {
         .map(|(_, at, content)| (at, content))
 }
 
-/// Gives the attributes of type `kind` in a message a type that no kernel knows.
+/// Makes a message's attributes of type `kind` unknown to the kernel: gives them another type,
+/// which no kernel knows.
 fn hide(message: &mut [u8], kind: u16) {
     while let Some((at, _)) = find(message, kind) {
         message[at + 2..at + 4].copy_from_slice(&0x0fff_u16.to_ne_bytes());
@@ -184,9 +198,9 @@ fn command_of(message: &[u8]) -> Option<u8> {
 }
 
 impl Flaw {
-    /// Returns what the flaw makes of a datagram before its messages are gone through: all of it, a
-    /// part, or a changed copy. Two flaws change `sender` instead: one gives it `CAP_NET_ADMIN`,
-    /// the other takes its option `NETLINK_EXT_ACK` away.
+    /// Returns the bytes that the kernel reads, with this flaw, instead of a datagram from a
+    /// program: all of the datagram, a part of it, or a changed copy. One flaw also gives `sender`
+    /// the capability `CAP_NET_ADMIN`, and another takes the option `NETLINK_EXT_ACK` from it.
     pub(crate) fn spoil_input<'d>(self, datagram: &'d [u8], sender: &mut Sender) -> Cow<'d, [u8]> {
         match self {
             Self::CapabilityIgnored => sender.net_admin = true,
@@ -211,8 +225,9 @@ impl Flaw {
         }
     }
 
-    /// Changes the headers of a datagram's messages as the flaw does: the flag `NLM_F_REQUEST`, the
-    /// stated length, or the queue's number.
+    /// Changes the headers of a datagram's messages as the flaw does. Sets the flag
+    /// `NLM_F_REQUEST`, cuts a stated length at the datagram's end, or swaps the two bytes of the
+    /// queue's number.
     fn spoil_headers(self, mut datagram: Vec<u8>) -> Vec<u8> {
         let mut at = 0;
         while let Some(rest) = datagram.get_mut(at..).filter(|rest| rest.len() >= Header::BYTES) {
@@ -246,8 +261,8 @@ impl Flaw {
         }
     }
 
-    /// Changes a verdict that took packets out of a queue, as the flaw does: its decision, its mark
-    /// and priority, or its payload. `message` is the message with the verdict.
+    /// Changes the verdict that a request gave, as the flaw does: its decision, its mark and
+    /// priority, or its payload. `message` is the request's message.
     fn spoil_released<'m>(self, released: &mut Released<'m>, message: &'m [u8]) {
         match (self, released.decision) {
             (Self::StopIsAccept, Decision::Stop) | (Self::QueueIsAccept, Decision::Queue { .. }) => {
@@ -265,8 +280,8 @@ impl Flaw {
         }
     }
 
-    /// Returns the result of a request, changed as the flaw does: an error for a success, or the
-    /// reverse.
+    /// Returns the result with which a request is answered under this flaw. That is `result`, or an
+    /// error instead of a success, or a success instead of an error.
     fn spoiled_result(self, request: &Request<'_>, result: Result<(), Errno>, note: Note) -> Result<(), Errno> {
         let configures = request.kind() == message_type::CONFIG;
         let unbinds = configures && command_of(request.bytes) == Some(command::UNBIND);
@@ -326,8 +341,9 @@ impl Flaw {
         }
     }
 
-    /// Returns the number of the queue that the target NFQUEUE sends a packet to. A flaw makes it
-    /// even, chooses it by the ports, or balances where the rule says fan-out.
+    /// Returns the number of the queue that the target NFQUEUE sends a packet to, under this flaw.
+    /// Three flaws change it: it becomes even, depends on the packet's ports, or depends on the
+    /// packet's addresses though the rule has CPU fan-out.
     pub(crate) fn number(self, queue: NumberedQueue, packet: &Packet) -> u16 {
         let count = queue.last.saturating_sub(queue.first).saturating_add(1);
         match self {
@@ -405,8 +421,8 @@ impl<T> Queues<T> {
         Outcome { released, answer }
     }
 
-    /// Returns the error with which the flaw refuses a request that no kernel refuses. Returns
-    /// `None` if the flaw does not refuse this request.
+    /// Returns the error with which this flaw refuses a request that kernels accept. Returns `None`
+    /// if it does not refuse this request.
     fn refusal(&self, flaw: Flaw, request: &Request<'_>, sender: Sender) -> Option<Errno> {
         let configures = request.kind() == message_type::CONFIG;
         let command = command_of(request.bytes).filter(|_| configures);
@@ -475,8 +491,9 @@ impl<T> Queues<T> {
         message
     }
 
-    /// Changes a queue after a CONFIG message with parameters, as the flaw does: sets its range to
-    /// that of the message, or takes the queued packets out and adds them to `taken`.
+    /// Changes a queue after a CONFIG message with parameters was carried out, as the flaw does.
+    /// Sets the queue's range to the one in the message, or takes all packets out of the queue and
+    /// adds them to `taken`. Most flaws change nothing.
     fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<(u32, T)>) {
         let parameters = find(request.bytes, attribute::CONFIG_PARAMETERS).map(|(_, content)| content);
         let Some([range @ .., mode]) = parameters.and_then(<[u8]>::first_chunk::<5>).copied() else {

@@ -19,11 +19,11 @@ pub(super) mod mode {
     pub(in super::super) const PACKET: u8 = 2;
 }
 
-/// The outcome of [offering](super::Queues::offer) a packet to a queue.
+/// What becomes of a packet that was [offered](super::Queues::offer) to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// The message about the packet was delivered. The caller must [keep](super::Queues::keep) the
-    /// packet's item.
+    /// The packet is queued, since the owner's receive buffer took the message about it. The caller
+    /// must [keep](super::Queues::keep) the packet's item.
     Queued {
         /// The packet id, which the verdict will name.
         id: u32,
@@ -31,8 +31,8 @@ pub enum Offer {
     /// The packet was not queued for this reason, and goes on, since the queue has the flag
     /// fail-open.
     Passed(Refusal),
-    /// The packet was not queued for this reason, and is dropped. Without a listener it goes on
-    /// instead, if the rule has bypass.
+    /// The packet was not queued for this reason, and is dropped. Only with [`Refusal::NoListener`]
+    /// it goes on instead, if the rule that sent it to the queue has bypass.
     Refused(Refusal),
 }
 
@@ -41,12 +41,13 @@ pub enum Offer {
 pub enum Refusal {
     /// Nobody has bound the queue.
     NoListener,
-    /// The queue's copy mode is NONE, as it is after BIND. The packet counts nowhere (NFQ-10).
+    /// The queue's copy mode is NONE, as after a BIND that sets no mode. No counter of the queue
+    /// counts the packet (NFQ-10).
     NoMode,
     /// The queue has at least as many packets as its maximum length allows.
     Full,
-    /// The kernel's table of packet ids is full (NFQ-5), or has a packet under the id that comes
-    /// next.
+    /// The queue has as many packets as the kernel's limit for every queue allows (NFQ-5), or the
+    /// id that comes next is that of a packet which still waits.
     TableFull,
     /// The owner's receive buffer did not take the message.
     Undeliverable,
@@ -56,8 +57,9 @@ pub enum Refusal {
 #[derive(Debug)]
 pub(super) struct Instance<T> {
     owner: PortId,
-    /// The number of times that any queue had been bound when this one was, this time included. It
-    /// orders the lines of the /proc text.
+    /// The number of times that a queue had been bound, counted over all queues, when this one was.
+    /// This binding is counted. In the /proc text, of the queues in one hash list the one with the
+    /// greatest number comes first.
     pub(super) bound: u64,
     mode: u8,
     pub(super) range: u32,
@@ -93,7 +95,8 @@ impl<T> Instance<T> {
         (self.mode != mode::NONE).then_some(self.owner)
     }
 
-    /// Returns `true` if the queue's length and the kernel's table have room for one more packet.
+    /// Returns `true` if the queue has fewer packets than its maximum length, and fewer than the
+    /// kernel's limit for every queue.
     pub(super) fn has_room(&self, rules: &Rules) -> bool {
         !self.is_full() && !self.table_is_full(rules)
     }
@@ -104,8 +107,8 @@ impl<T> Instance<T> {
         self.packets.len() >= self.maximum_length as usize
     }
 
-    /// Returns `true` if the queue has at least as many packets as the kernel's table allows
-    /// (NFQ-5).
+    /// Returns `true` if the queue has at least as many packets as the kernel's limit for every
+    /// queue (NFQ-5). Always `false` on a kernel without such a limit.
     fn table_is_full(&self, rules: &Rules) -> bool {
         rules.table_limit.is_some_and(|limit| self.packets.len() >= limit)
     }
@@ -139,9 +142,9 @@ impl<T> Instance<T> {
         }
     }
 
-    /// Offers a packet to the owner, with the checks in the kernel's order. Uses up a packet id
-    /// even if the kernel's table is full or `deliver` returns `false`, but not in mode NONE, nor
-    /// if the queue has its maximum length.
+    /// Offers a packet to the owner. Refuses it in mode NONE, if the queue has its maximum length,
+    /// if the kernel's limit is reached, or if `deliver` returns `false`; they are checked in this
+    /// order. The last two use up a packet id, as a packet does that is queued.
     pub(super) fn offer(
         &mut self,
         number: u16,
@@ -165,9 +168,9 @@ impl<T> Instance<T> {
         Offer::Queued { id }
     }
 
-    /// Refuses a packet: lets it pass if the queue has the flag fail-open, and otherwise counts it
-    /// as dropped, or as undelivered if the owner's receive buffer did not take the message
-    /// (NFQ-12).
+    /// Refuses a packet. If the queue has the flag fail-open, the packet passes and is not counted.
+    /// Otherwise it is dropped and counted: as undelivered if the owner's receive buffer did not
+    /// take the message, and else as dropped (NFQ-12).
     fn refuse(&mut self, refusal: Refusal) -> Offer {
         if self.flags & flag::FAIL_OPEN != 0 {
             return Offer::Passed(refusal);
@@ -180,7 +183,8 @@ impl<T> Instance<T> {
         Offer::Refused(refusal)
     }
 
-    /// Takes out the packet with this id. Returns `None` if there is no such packet.
+    /// Takes out the packet with this id. Returns its item, or `None` if no packet waits under the
+    /// id.
     pub(super) fn take(&mut self, id: u32) -> Option<T> {
         self.packets.take(id)
     }
@@ -197,7 +201,7 @@ impl<T> Instance<T> {
         }
     }
 
-    /// Takes out the packets whose entries meet the condition. Returns them, oldest first.
+    /// Takes out the packets whose items meet the condition. Returns these items, oldest first.
     pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let matching = self.packets.in_order().filter(|(_, item)| condition(item));
         let ids: Vec<u32> = matching.map(|(id, _)| id).collect();

@@ -14,15 +14,16 @@ const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 /// The first message type that nfnetlink looks at. Lower types are netlink's own.
 const FIRST_TYPE: u16 = 0x10;
-/// The number of nfnetlink's subsystems. A batch for a subsystem's number from here on is refused
-/// with EINVAL instead of EOPNOTSUPP.
+/// The number of nfnetlink's subsystems, whose numbers begin with 0. A batch for a subsystem that
+/// takes none is refused with EOPNOTSUPP, and one for this number or a higher one with EINVAL.
 const SUBSYSTEMS: u16 = 14;
 /// The number of nftables, the one subsystem that takes batches. It is not emulated, and refuses
 /// each message.
 const BATCHED_SUBSYSTEM: u16 = 10;
 /// The generation of an nftables ruleset that nobody has changed.
 const GENERATION: u32 = 1;
-/// The error of a batch that names another generation than the ruleset's.
+/// The error with which a batch is refused that names a generation of the ruleset, but not the
+/// present one.
 const ERESTART: Errno = Errno(85);
 
 /// What is to be done with a message.
@@ -88,7 +89,8 @@ impl<'m> Request<'m> {
 /// stated length is wrong (NFQ-49).
 #[derive(Debug)]
 pub struct Messages<'m> {
-    /// The next message, and the bytes after it; `None` if all answers were made at the start.
+    /// The next message, and the bytes after it. `None` after the last message, and from the start
+    /// if `answers` has all that is left to do.
     next: Option<(Request<'m>, &'m [u8])>,
     /// The answers that were made at the start: those to a batch, or the refusal of a sender
     /// without `CAP_NET_ADMIN`.
@@ -97,8 +99,8 @@ pub struct Messages<'m> {
 
 impl<'m> Messages<'m> {
     /// Returns the messages of a datagram from `sender`. If the sender lacks `CAP_NET_ADMIN`, the
-    /// first is answered with EPERM, and no other is looked at. If the first begins a batch, all
-    /// messages are only answered.
+    /// first is answered with EPERM, and no other is looked at. If the first begins a batch, no
+    /// message is carried out, and those that the kernel answers are answered (NFQ-51, NFQ-52).
     #[must_use]
     #[inline]
     pub fn of(datagram: &'m [u8], sender: Sender, rules: &Rules) -> Self {
@@ -145,8 +147,9 @@ impl<'m> Iterator for Messages<'m> {
     }
 }
 
-/// Returns the first message of `bytes`, and the bytes after it. Returns `None` if they do not
-/// begin with a header whose length is at least 16 and within the bytes (NFQ-49).
+/// Returns the first message of `bytes`, and the bytes after the message and its padding. Returns
+/// `None` if `bytes` do not begin with a whole header, or the length in it is below 16 or more than
+/// there are bytes (NFQ-49).
 fn split(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
     let header = Header::parse(bytes, Abi::NATIVE)?;
     let length = header.length as usize;
@@ -162,12 +165,14 @@ fn resource(message: &[u8]) -> u16 {
     number.map_or(0, |number| u16::from_be_bytes(*number))
 }
 
-/// Returns the answers to a datagram that is a batch of `begin` and the messages in `rest`. A batch
-/// that is not for nftables, or names another generation than the ruleset's, gets one error, for
-/// `begin`. In a batch for nftables each message up to the batch's end is refused with EINVAL
-/// (NFQ-51). On some kernels the batch's begin is acknowledged, and its end if no message is
-/// between the two, when they ask for it. A malformed message or a second begin leaves all messages
-/// without an answer.
+/// Returns the answers to a datagram that is a batch: `begin`, and the messages in `rest`. No
+/// message of a batch is carried out.
+///
+/// A batch gets one error, for `begin`, if it is not for nftables or names a generation other than
+/// the ruleset's. In other batches each message between begin and end is refused with EINVAL
+/// (NFQ-51). If `rules` say so, `begin` is acknowledged if it asks for it, and so is the end of a
+/// batch in which no message was refused. If a message is malformed or a second begin comes before
+/// the end, no message is answered.
 fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
     let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
     // The header of the message may state less. The kernel looks only at the datagram's length.

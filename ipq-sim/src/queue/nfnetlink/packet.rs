@@ -36,7 +36,8 @@ pub struct QueuedPacket<'p> {
     pub physical_outgoing: u32,
     /// The netfilter mark.
     pub mark: u32,
-    /// The packet's priority, which forwarding derives from the type of service.
+    /// The packet's priority for sending, `skb->priority` in the kernel. 0 is left out of the
+    /// message.
     pub priority: u32,
     /// The link-layer source address: its length, and the whole field of eight bytes, whose first
     /// bytes are the address. `None` if the packet came with no link-layer header.
@@ -56,8 +57,8 @@ pub struct QueuedPacket<'p> {
 
 impl QueuedPacket<'_> {
     /// Returns the message about the packet, for queue `number` and under packet id `id`. It has at
-    /// most `range` of the packet's bytes, and none if `range` is `None` (mode META). It has the
-    /// sender's ids only if `with_owner` is `true`.
+    /// most `range` of the packet's bytes, and none if `range` is `None` (mode META). The user id
+    /// and group id of the packet's sender are in it only if `with_owner` is `true`.
     pub(super) fn datagram(
         &self,
         number: u16,
@@ -103,9 +104,10 @@ impl QueuedPacket<'_> {
         datagram
     }
 
-    /// Adds the attributes about the packet to a message: id, protocol and hook in one, and then
-    /// devices, mark, priority, link-layer address and time of arrival. Leaves out a device, mark
-    /// or priority that is 0, and an address or time that the packet does not have.
+    /// Adds attributes about the packet to a message: one with the packet's id, protocol and hook,
+    /// and then those for devices and bridge ports, mark, priority, link-layer address and time of
+    /// arrival. Leaves out a number that is 0 (device, port, mark, priority), and an address or
+    /// time that the packet does not have.
     fn describe(&self, message: &mut Message<'_>, id: u32) {
         let [i0, i1, i2, i3] = id.to_be_bytes();
         let [p0, p1] = self.hw_protocol.to_be_bytes();
@@ -132,7 +134,8 @@ impl QueuedPacket<'_> {
 }
 
 /// Returns the number of bytes that the kernel allocates for a packet message with `copied` bytes
-/// of the packet (NFQ-101).
+/// of the packet (NFQ-101). `with_owner` adds those for the user id and group id of the packet's
+/// sender.
 pub(super) fn allocated(copied: usize, with_owner: bool, rules: &Rules) -> usize {
     rules.message_bytes + TIME_BYTES + copied + OWNER_BYTES * usize::from(with_owner)
 }

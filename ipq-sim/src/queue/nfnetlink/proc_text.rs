@@ -7,8 +7,9 @@ use std::cmp::Reverse;
 const BUCKETS: u16 = 16;
 
 impl<T> Queues<T> {
-    /// Returns the text of the file: a line for each bound queue (NFQ-13), by the kernel's hash
-    /// lists, and within a list the queue that was bound last first (NFQ-14).
+    /// Returns the text of the file: a line for each bound queue (NFQ-13). The lines are ordered by
+    /// the hash list that the kernel keeps the queue in. Within a list the queue that was bound
+    /// last comes first (NFQ-14).
     #[must_use]
     pub fn proc_text(&self) -> String {
         let mut numbers: Vec<u16> = self.instances.keys().copied().collect();
@@ -25,8 +26,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the key that orders queues as the text does: by hash list, and within a list the
-    /// queue that was bound last comes first (NFQ-14).
+    /// Returns the key by which the queues of the text are sorted: the number of the hash list, and
+    /// then the time of binding, latest first (NFQ-14).
     pub(super) fn place_in_text(&self, number: u16) -> (u16, Reverse<u64>) {
         let bound = self.instances.get(&number).map_or(0, |instance| instance.bound);
         ((number >> 8 ^ number) % BUCKETS, Reverse(bound))

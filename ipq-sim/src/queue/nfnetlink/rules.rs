@@ -9,15 +9,15 @@ pub struct Rules {
     /// The most packets that a queue holds, whatever its maximum length says; `None` for no limit
     /// (NFQ-5).
     pub table_limit: Option<usize>,
-    /// The flags that setting up a queue refuses, of those that the protocol has (NFQ-22). Other
-    /// flags are accepted even if they have no effect here, where no packet has a connection or a
-    /// security context.
+    /// The flags with which this kernel refuses a CONFIG message, out of those that the protocol
+    /// defines (NFQ-22). It accepts the others, even those that have no effect here, where no
+    /// packet has a connection or a security context.
     pub refused_flags: u32,
     /// The number of bytes that the kernel allocates for a packet message, without those for the
     /// packet, its time of arrival and its sender's ids (NFQ-101).
     pub message_bytes: usize,
-    /// `true` if the first and the last message of a batch are acknowledged when they ask for it
-    /// (NFQ-52).
+    /// `true` if the message that begins a batch is acknowledged when it asks for it, and so is the
+    /// one that ends it, if no message between them was refused (NFQ-52).
     pub acknowledges_batches: bool,
     /// The rule that a seeded fault breaks; `None` for every kernel.
     pub(crate) flaw: Option<Flaw>,

@@ -47,7 +47,7 @@ fn number(kind: u16, number: u32) -> Vec<u8> {
     attribute(kind, &number.to_be_bytes())
 }
 
-/// Returns a message that asks for an acknowledgement.
+/// Returns a message of type `kind` for a queue, which asks for an acknowledgement.
 fn message(kind: u16, queue: u16, attributes: &[Vec<u8>]) -> Vec<u8> {
     let attributes = attributes.concat();
     let mut message = (20 + attributes.len() as u32).to_ne_bytes().to_vec();
@@ -63,14 +63,15 @@ impl Bench {
         Self(Queues::new(Rules::LINUX_6_18))
     }
 
-    /// Makes queues of which one is bound, in a copy mode.
+    /// Makes a namespace's queues, of which only `QUEUE` is bound: by `OWNER`, in this copy mode.
     fn listening(mode: u8) -> Self {
         let mut bench = Self::new();
         bench.bind(OWNER, QUEUE, mode);
         bench
     }
 
-    /// Carries out a datagram. Returns the answers, and the items that were taken.
+    /// Carries out the messages of a datagram. Returns the answers, and the items of the packets
+    /// that left a queue by it, those of a verdict and those that UNBIND dropped.
     fn send(&mut self, sender: Sender, datagram: &[u8]) -> (Vec<Datagram>, Vec<u32>) {
         let (mut answers, mut items) = (Vec::new(), Vec::new());
         let rules = *self.rules();
@@ -97,7 +98,8 @@ impl Bench {
         (answers, items)
     }
 
-    /// Sends a message, which must succeed. Returns the items that were taken.
+    /// Sends a message that asks for an acknowledgement, and checks that it succeeds. Returns the
+    /// items of the packets that left a queue by it.
     fn done(&mut self, sender: Sender, kind: u16, queue: u16, attributes: &[Vec<u8>]) -> Vec<u32> {
         let (answers, taken) = self.send(sender, &message(kind, queue, attributes));
         assert_eq!(answers.len(), 1);
@@ -117,8 +119,9 @@ impl Bench {
         self.done(sender, message_type::CONFIG, queue, &attributes);
     }
 
-    /// Offers a packet of `length` bytes, and keeps it if it is queued. Returns the message that
-    /// the owner's receive buffer was given.
+    /// Offers a packet of `length` bytes to a queue whose owner's receive buffer takes the message
+    /// if `has_room` is `true`. Keeps the packet if it is queued. Returns the outcome, and the
+    /// message about the packet, or `None` if none was made.
     fn offer_packet(&mut self, queue: u16, length: usize, has_room: bool) -> (Offer, Option<Datagram>) {
         let bytes = Bytes::from(vec![0x45; length]);
         let packet = QueuedPacket {
@@ -244,7 +247,8 @@ fn a_message_that_finds_no_room_is_counted_apart() {
     );
 }
 
-/// NFQ-101.
+/// NFQ-101. `Queues::allocated` returns the number of bytes that the message about a packet then
+/// really has allocated.
 #[rstest]
 #[case::meta(META, 0, 0, 500, 144)]
 #[case::packet(PACKET, 0, 0, 500, 644)]
@@ -296,7 +300,8 @@ fn a_datagram_has_the_length_that_it_states() {
     assert!(nothing.is_empty());
 }
 
-/// NFQ-7 and NFQ-14.
+/// NFQ-7 and NFQ-14. The items come in the order of the queues in the /proc text, and queues of
+/// another owner stay.
 #[test]
 fn a_closed_sockets_queues_are_emptied_in_the_order_of_the_text() {
     let mut bench = Bench::new();
@@ -332,7 +337,8 @@ fn packets_are_taken_out_where_a_condition_holds() {
     assert_eq!(bench.take_if(|_| false), [0_u32; 0]);
 }
 
-/// NFQ-46.
+/// NFQ-46. A verdict whose VLAN attribute has 1 to 3 bytes fails with ERANGE (34). With none, or
+/// with 4 or more, it succeeds.
 #[rstest]
 #[case(0, 0)]
 #[case(1, 34)]

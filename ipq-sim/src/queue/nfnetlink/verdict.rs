@@ -7,14 +7,15 @@ use super::{Queues, Sender};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute};
 
-/// The attributes of a verdict whose least content is checked.
+/// The attributes of a verdict on one packet whose length the kernel checks, and what it demands of
+/// each.
 const POLICIES: [(u16, Policy); 4] = [
     (attribute::VERDICT_HEADER, Policy::AtLeast(8)),
     (attribute::MARK, Policy::Number),
     (attribute::VLAN, Policy::Nested),
     (attribute::PRIORITY, Policy::Number),
 ];
-/// The attributes of a batch verdict whose least content is checked.
+/// The attributes of a batch verdict whose length the kernel checks, and what it demands of each.
 const BATCH_POLICIES: [(u16, Policy); 3] = [
     (attribute::VERDICT_HEADER, Policy::AtLeast(8)),
     (attribute::MARK, Policy::Number),
@@ -22,7 +23,8 @@ const BATCH_POLICIES: [(u16, Policy); 3] = [
 ];
 type VerdictAttributes<'m> = Attributes<'m, 22>;
 
-/// The contents of those attributes of a verdict that count.
+/// The parts of a verdict message that the kernel uses. `None` for an attribute that the message
+/// does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Contents<'m> {
     header: Option<[u8; 8]>,
@@ -32,10 +34,11 @@ struct Contents<'m> {
 }
 
 impl<'m> Contents<'m> {
-    /// Reads a verdict whose only attribute is its header, as it is in nearly all. Returns `None`
-    /// for any other.
+    /// Returns the contents of a verdict message whose only attribute is the verdict header, as in
+    /// nearly all. Returns `None` for any other message.
     ///
-    /// The slow twin is [`of`](Self::of) the attributes that were [read](Attributes::read).
+    /// This is a quick way for a common case. To [read](Attributes::read) the attributes, and to
+    /// call [`of`](Self::of) with them, gives the same contents.
     #[inline]
     fn plain(message: &[u8]) -> Option<Self> {
         const LENGTH: u16 = 12;
@@ -49,7 +52,7 @@ impl<'m> Contents<'m> {
         })
     }
 
-    /// Returns the contents of attributes that were read.
+    /// Returns the contents of a verdict message from its attributes.
     fn of(attributes: &VerdictAttributes<'m>) -> Self {
         Self {
             header: attributes.start(attribute::VERDICT_HEADER),
@@ -81,7 +84,7 @@ pub enum Packets {
     /// The packet with this id. It is still in the queue, for the caller to
     /// [take](Queues::take).
     One(u32),
-    /// The packets that the request took out of the queue.
+    /// The packets that [`Queues::request`] took out of the queue and added to `taken`.
     Taken,
 }
 
@@ -123,8 +126,9 @@ impl Decision {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a verdict on one packet. If it succeeds, sets `released` to the verdict, and
-    /// leaves the packet in its queue. Returns the result, and the note for the answer.
+    /// Checks a verdict on one packet. If it is accepted, sets `released` to the verdict. The
+    /// packet stays in its queue, for the caller to take. Returns the result, and the note for the
+    /// answer.
     pub(super) fn decide<'m>(
         &mut self,
         request: &Request<'m>,
@@ -158,8 +162,9 @@ impl<T> Queues<T> {
         judged
     }
 
-    /// Reads a verdict and sets `released` to it, if it is valid and `take` takes its packets out
-    /// of the queue. Returns the result, and the note for the answer.
+    /// Reads a verdict message, and checks it as [`take_decided`](Self::take_decided) does, with
+    /// `find`. If it is accepted, sets `released` to the verdict. Returns the result, and the note
+    /// for the answer.
     fn judge<'m>(
         &mut self,
         request: &Request<'m>,
@@ -179,10 +184,12 @@ impl<T> Queues<T> {
         (result.map(|decided| *released = Some(decided)), note)
     }
 
-    /// Checks a verdict in the kernel's order (NFQ-60): fails with ENODEV if nobody has bound the
-    /// queue, with EPERM if another port id owns it, and with EINVAL without a verdict header or
-    /// for a bad value. Then calls `take` with the queue and the packet id, and fails with ENOENT
-    /// if `take` returns `None` because there was no packet to take out. Returns the verdict.
+    /// Checks a verdict in the kernel's order (NFQ-60). Fails with ENODEV if nobody has bound the
+    /// queue, with EPERM if another port id owns it, and with EINVAL if the verdict has no header
+    /// or a value that is refused. Then calls `find` with the queue and the packet id of the
+    /// verdict. `find` returns which packets the verdict is on, and takes them out if it is a batch
+    /// verdict. If it returns `None`, there is none, and this fails with ENOENT. Otherwise returns
+    /// the verdict.
     fn take_decided<'m>(
         &mut self,
         number: u16,

@@ -1,43 +1,46 @@
 //! The packets that wait in a queue: found by id, and kept in the order of arrival.
 //!
-//! Ids count up. So a packet's place in a *table* follows from its id, and the table goes round: an
-//! id and a later one have the same place if they are as far apart as the table is long. A packet
-//! that still waits where a later one has its place becomes a *straggler*: it moves to a map.
+//! Ids count up, and the packets are in a *table*, as in a ring: the id of a packet, modulo the
+//! length of the table, is its place. If another packet gets the place of one that still waits, the
+//! latter becomes a *straggler*: it moves to a map. While the table is short for the number of
+//! packets, its length is doubled instead.
 //!
-//! A verdict touches its packet's place and nothing else. Packets have no links to each other, and
-//! no index leads to their places. In a long queue each of these would be in no cache, and a
-//! verdict would wait for one after the other.
+//! A verdict reads and writes only its packet's place, unless the packet is a straggler. There are
+//! no links from packet to packet, and no index of places: in a long queue each of these would be
+//! one more cache miss.
 
 use std::collections::BTreeMap;
 use std::iter;
 
 /// The number of places of the shortest table.
 const SHORTEST: usize = 64;
-/// The table grows before a packet becomes a straggler, until it has this many places for each
-/// packet. With 2, verdicts in random order make about one packet of 7 a straggler.
+/// The number of places for each waiting packet from which the table is no longer doubled. In a
+/// table of that length a packet whose place another one gets becomes a straggler. With 2, and
+/// verdicts in random order, about one packet of 7 does.
 const SPARSE: usize = 2;
 
-/// The number of ids that a queue had used when it used this one, itself included. Its low 32 bits
-/// are the id.
+/// The place of an id among all ids that a queue has used, counted from 1. Its low 32 bits are the
+/// id.
 type Arrival = u64;
 
-/// The packets that wait, each as an item `T`, and the ids that were used.
+/// The waiting packets of a queue, each as an item `T`, and the number of ids that the queue has
+/// used.
 #[derive(Debug)]
 pub(super) struct Waiting<T> {
-    /// The arrival of the next packet.
+    /// The arrival of the id that is used next.
     next: Arrival,
-    /// The places: a power of two of them, or none.
+    /// The places of the packets. Their number is a power of two, or 0 before the first packet.
     table: Vec<Place<T>>,
-    /// The packets that lost their place to a later one.
+    /// The waiting packets whose place in the table another packet got.
     stragglers: BTreeMap<Arrival, T>,
-    /// An arrival that no packet in the table came before.
+    /// A lower bound: each packet in the table has this arrival or a greater one.
     oldest: Arrival,
-    /// The number of packets.
+    /// The number of packets that wait, in the table and as stragglers.
     count: usize,
 }
 
-/// A place of the table. It is aligned to two cache lines, which a packet fills: in a long queue
-/// each line is a cache miss, and without the alignment there would be a third.
+/// A place of the table, for one packet. It is aligned to 128 bytes, so that it begins with a cache
+/// line: a verdict then touches as few cache lines as the size allows.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Place<T> {
@@ -62,13 +65,13 @@ impl<T> Waiting<T> {
         self.count
     }
 
-    /// Returns the id that was used last. Returns 0 if none was.
+    /// Returns the id that was used last, or 0 if none was.
     pub(super) const fn last_id(&self) -> u32 {
         (self.next - 1) as u32
     }
 
-    /// Uses the next id, for a packet that may be [kept](Self::keep) later. Returns `None` if
-    /// another packet waits under it.
+    /// Uses up the next id, and returns it for a packet that is to be [kept](Self::keep). Returns
+    /// `None` if another packet still waits under this id. The id is then used up all the same.
     pub(super) fn use_id(&mut self) -> Option<u32> {
         self.next += 1;
         let id = self.last_id();
@@ -90,7 +93,8 @@ impl<T> Waiting<T> {
         self.count += 1;
     }
 
-    /// Makes an arrival's place free.
+    /// Makes the place of an arrival free. While another packet has the place, doubles the table,
+    /// or makes that packet a straggler if the table is long enough.
     #[inline]
     fn make_place(&mut self, arrival: Arrival) {
         loop {
@@ -138,7 +142,8 @@ impl<T> Waiting<T> {
         oldest.map(|arrival| arrival as u32)
     }
 
-    /// Returns the first arrival of those in the table. Returns `None` if the table has no packet.
+    /// Returns the least arrival of the packets in the table. Returns `None` if the table has no
+    /// packet.
     fn oldest_in_table(&mut self) -> Option<Arrival> {
         if self.next - self.oldest > self.table.len() as u64 {
             let waiting = self.table.iter().filter(|place| place.item.is_some());
@@ -153,7 +158,7 @@ impl<T> Waiting<T> {
         None
     }
 
-    /// Returns the ids and items of the packets, oldest first.
+    /// Returns the id and the item of each waiting packet, oldest first.
     pub(super) fn in_order(&self) -> impl Iterator<Item = (u32, &T)> {
         let table = self.table.iter();
         let table = table.filter_map(|place| Some((place.arrival, place.item.as_ref()?)));
@@ -163,7 +168,8 @@ impl<T> Waiting<T> {
         packets.into_iter().map(|(arrival, item)| (arrival as u32, item))
     }
 
-    /// Doubles the table. Packets that had places of their own still have.
+    /// Doubles the length of the table, and moves each packet in it to its new place. Stragglers
+    /// stay in their map.
     #[cold]
     fn grow(&mut self) {
         let longer = (2 * self.table.len()).max(SHORTEST);
@@ -176,7 +182,7 @@ impl<T> Waiting<T> {
         self.table = table;
     }
 
-    /// Returns the last arrival for which this id was used.
+    /// Returns the arrival of this id when it was used last, or 0 if it was never used.
     fn arrival(&self, id: u32) -> Arrival {
         (self.next - 1).saturating_sub(self.last_id().wrapping_sub(id).into())
     }
@@ -187,7 +193,8 @@ impl<T> Waiting<T> {
         self.stragglers.remove(&arrival)
     }
 
-    /// Returns the straggler that arrived as `last`, or earlier with the same id.
+    /// Returns the arrival of a straggler with the same id as `last`: `last` itself, or else the
+    /// latest before it. Returns `None` if there is no such straggler.
     #[inline]
     fn find_straggler(&self, last: Arrival) -> Option<Arrival> {
         const ROUND: Arrival = 1 << 32;
@@ -199,12 +206,12 @@ impl<T> Waiting<T> {
     }
 }
 
-/// Returns the index of an arrival's place in a table.
+/// Returns the index in the table of the place for an arrival. An empty table has no such place.
 fn index<T>(table: &[Place<T>], arrival: Arrival) -> usize {
     arrival as usize & table.len().wrapping_sub(1)
 }
 
-/// Returns an arrival's place in a table. Returns `None` if the table has none.
+/// Returns the place for an arrival in a table. Returns `None` if the table is empty.
 fn place_mut<T>(table: &mut [Place<T>], arrival: Arrival) -> Option<&mut Place<T>> {
     let index = index(table, arrival);
     table.get_mut(index)

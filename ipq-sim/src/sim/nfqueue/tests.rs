@@ -1,4 +1,5 @@
-//! The transport over an emulated kernel that sends what no kernel sends.
+//! Tests of the transport for numbered queues, over an emulated kernel that also sends datagrams
+//! that no kernel sends.
 
 #[path = "../../../tests/support/nfnetlink_messages.rs"]
 mod messages;
@@ -12,7 +13,7 @@ use ipq_core::{CopyMode, Error, Family, Hook, PortId, TransportError, Verdict, W
 use messages::malformed;
 use pretty_assertions::assert_eq;
 
-/// The number of the queue in the messages.
+/// The number of the queue that the handle binds and the messages are from.
 const QUEUE: u16 = 7;
 
 #[test]

@@ -1,11 +1,12 @@
 //! Tests of threads that share one kernel. A scheduler decides at each lock, wait and wake which
 //! thread goes on.
 //!
-//! Each scenario is tried with 2,000 random schedules, with 2,000 that change the order of the
-//! threads at most three times, and with up to 20,000 systematic ones, which for some scenarios are
-//! all that there are. They are the same in each run. `IPQ_SCHEDULES` sets another number of the
-//! first two kinds, and `IPQ_SCHEDULE_SEED` chooses others. A schedule that fails is printed.
-//! `IPQ_SCHEDULE` takes that text: then each scenario is run with that schedule alone.
+//! Each scenario is tried with 2,000 random schedules, with 2,000 that change the priorities of the
+//! threads at most twice, and with up to 20,000 systematic ones, which for some scenarios are all
+//! that there are. The schedules are the same in each run of the tests. `IPQ_SCHEDULES` sets
+//! another number of the first two kinds, and `IPQ_SCHEDULE_SEED` chooses others of them. A
+//! schedule that fails is printed. If that text is in `IPQ_SCHEDULE`, each scenario is run with
+//! that schedule alone.
 
 use super::Shared;
 use crate::time::monitor::{Flaw, restart};
@@ -52,7 +53,7 @@ fn holds_in_every_schedule(#[case] scenario: fn()) {
     try_schedules(scenario, None);
 }
 
-/// Checks that some schedule of the scenario finds a defect of the locks.
+/// Checks that a scenario fails in at least one schedule if the locks have the defect `flaw`.
 #[rstest]
 #[case::waits_late(Flaw::WaitsLate, closing_ends_a_wait)]
 #[case::waits_late(Flaw::WaitsLate, the_end_of_the_kernel_ends_a_wait)]
@@ -74,9 +75,9 @@ fn a_flaw_of_the_locks_is_found(#[case] flaw: Flaw, #[case] scenario: fn()) {
     );
 }
 
-/// Runs a scenario once for each schedule, with locks that have the `flaw`, if one is given.
-/// Panics, and prints the schedule, if one of the scenario's threads panics or none can go on.
-/// Leaves out the systematic schedules if there is a flaw.
+/// Runs a scenario once for each of its schedules. If `flaw` is given, the locks have that defect,
+/// and the systematic schedules are left out. Panics, and prints the schedule, if one of the
+/// scenario's threads panics or if none can go on.
 fn try_schedules(scenario: fn(), flaw: Option<Flaw>) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let run = move || {
@@ -241,7 +242,8 @@ fn reader_judge_and_injectors() {
     assert_eq!(next(&handle, Wait::Never), Err(Error::TimedOut));
 }
 
-/// Checks that each packet has one fate, whether verdict or reset comes first.
+/// Closes the socket of a handle while two threads read packets and give verdicts by it. Checks
+/// that each packet has one fate: delivered, or dropped since its peer closed the socket.
 fn verdicts_race_with_the_reset() {
     let (sim, handle) = listening();
     let handle = Arc::new(handle);
@@ -298,8 +300,9 @@ fn what_was_put_off_comes_to_who_waits() {
     assert!(sim.now() >= began + SECOND);
 }
 
-/// Lets a reader wait without a time-out, and another thread with one, for a frame that was put
-/// off. Whichever thread makes the kernel let it arrive, the reader is woken.
+/// Puts a frame off, which a reader awaits without a time-out. Another thread waits for as long as
+/// the frame is put off. Either of the two can make the kernel let the frame arrive. Checks that
+/// the reader gets the packet in both cases.
 fn what_another_caught_up_with_wakes() {
     let (sim, handle) = listening();
     let other = sim.open_as(ClientId::FIRST, Family::Ipv4, PortId(7)).unwrap();

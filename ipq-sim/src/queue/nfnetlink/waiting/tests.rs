@@ -2,11 +2,11 @@ use super::*;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// An action on packets that wait. Packets are chosen from those there are.
+/// An action on the packets that wait.
 #[derive(Clone, Debug)]
 enum Action {
     Keep,
-    /// Uses so many ids for nothing.
+    /// Uses this many ids, and keeps no packet under them.
     Skip(u8),
     Take(usize),
     TakeOldest,
@@ -21,7 +21,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// Returns an empty queue that has used so many ids.
+/// Returns a queue without packets that has used this many ids.
 fn after<T>(used: Arrival) -> Waiting<T> {
     Waiting {
         next: used + 1,
@@ -35,7 +35,8 @@ fn in_order<T: Clone>(waiting: &Waiting<T>) -> Vec<(u32, T)> {
 }
 
 proptest! {
-    /// Each item is its packet's arrival.
+    /// Does the same actions with a queue and with a list of packets. After each action, both must
+    /// have the same packets in the same order. The item of a packet is its arrival.
     #[test]
     fn packets_are_found_and_leave_as_from_a_list(
         begin in prop_oneof![Just(0), Just((1 << 32) - 20), any::<u32>().prop_map(u64::from)],
