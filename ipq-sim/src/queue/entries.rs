@@ -7,7 +7,7 @@ use super::records::{Record, Records};
 use ipq_core::wire::WordSize;
 use ipq_core::{Family, PacketId};
 
-/// Whether `ip_queue` gives the id of an earlier packet to a new one, and which one first.
+/// Whether a new packet in `ip_queue` can get a packet id that an earlier one had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdReuse {
     /// A new packet gets the id that was freed last, as in the kernel, or a new id if none is free
@@ -25,9 +25,9 @@ pub(crate) struct Slot(Record);
 
 /// The entries of one queue. An entry is allocated, and has a packet id, when a packet is offered
 /// to the queue. [`link`](Self::link) puts the packet's item into it when the packet is queued.
-/// [`unlink`](Self::unlink) takes the item out when the verdict comes. The entry is freed only
-/// after the verdict was carried out, so a packet that its verdict queues again gets a new id
-/// before its old one is free.
+/// [`unlink`](Self::unlink) takes the item out when the verdict comes. [`release`](Self::release)
+/// frees the entry, and is called only after the verdict was carried out. So a packet that its
+/// verdict queues again gets a new id before its old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
     /// The number of times that each entry was freed, by the entry's index. Empty with

@@ -357,7 +357,7 @@ impl<T> IpQueue<T> {
         outcome
     }
 
-    /// Handles a message whose header passed. Checks the sender's capability (MSG-5),
+    /// Handles a message whose header passed its checks. Checks the sender's capability (MSG-5),
     /// [attaches](Self::attach) the port id in the header (MSG-6), and then carries out the body.
     /// Adds the items of packets that are dropped to `flushed`. Fails with the error number of the
     /// answer. The peer stays even if the body is then refused (ATT-2).

@@ -29,11 +29,11 @@ impl Policy {
     }
 }
 
-/// The note about a message's attributes that its answer gives a socket with `NETLINK_EXT_ACK`
-/// (NFQ-45).
+/// A remark on the attributes of a message. The answer to the message tells it to the sender if the
+/// sender's socket has the option `NETLINK_EXT_ACK` (NFQ-45).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// There is nothing to note.
+    /// There is nothing to remark.
     None,
     /// Bytes are left after the last attribute.
     Leftover,

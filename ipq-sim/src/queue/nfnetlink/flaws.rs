@@ -144,7 +144,8 @@ pub(crate) enum Flaw {
     AnswerFirst,
     /// A packet message has sequence 1 instead of 0 (NFQ-80).
     PacketSequence,
-    /// A packet message names the outgoing device before the incoming one (NFQ-81).
+    /// A packet message names the outgoing device before the incoming one, instead of after it
+    /// (NFQ-81).
     DevicesSwapped,
     /// A packet message ends with padding to a multiple of 4 bytes (NFQ-82).
     PayloadPadded,

@@ -143,8 +143,9 @@ impl<T> Instance<T> {
     }
 
     /// Offers a packet to the owner. Refuses it in mode NONE, if the queue has its maximum length,
-    /// if the kernel's limit is reached, or if `deliver` returns `false`; they are checked in this
-    /// order. The last two use up a packet id, as a packet does that is queued.
+    /// if the kernel's limit is reached or the next id is still in use, or if `deliver` returns
+    /// `false`. They are checked in this order. A packet that the last two checks refuse uses up a
+    /// packet id, as a queued one does.
     pub(super) fn offer(
         &mut self,
         number: u16,

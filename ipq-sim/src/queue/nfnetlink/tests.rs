@@ -167,7 +167,8 @@ fn a_queue_that_nobody_has_bound_has_neither_packets_nor_room() {
     assert_eq!(bench.proc_text(), "");
 }
 
-/// NFQ-10.
+/// NFQ-10. A queue has a listener in modes META and PACKET. In mode NONE it has none, and refuses
+/// packets.
 #[test]
 fn the_owner_listens_in_each_mode_but_none() {
     let mut bench = Bench::listening(NONE);
@@ -185,7 +186,8 @@ fn the_owner_listens_in_each_mode_but_none() {
     assert_eq!(bench.queued(QUEUE, 2), None);
 }
 
-/// NFQ-3, NFQ-4 and NFQ-12.
+/// NFQ-3, NFQ-4 and NFQ-12. A queue that has its maximum length refuses a packet and counts it, or
+/// lets it pass uncounted if it has the flag fail-open. No id is used up.
 #[rstest]
 #[case::refuses(0, Offer::Refused(Refusal::Full), 1)]
 #[case::fails_open(flag::FAIL_OPEN, Offer::Passed(Refusal::Full), 0)]
@@ -206,7 +208,7 @@ fn a_full_queue_refuses_or_passes(#[case] flags: u32, #[case] third: Offer, #[ca
     assert_eq!(bench.proc_text(), line);
 }
 
-/// NFQ-3 and NFQ-5.
+/// NFQ-3 and NFQ-5. A packet that is refused because of the kernel's limit uses up an id.
 #[test]
 fn a_full_table_uses_up_an_id() {
     let rules = Rules {
@@ -234,7 +236,8 @@ fn a_full_table_uses_up_an_id() {
     assert_eq!(bench.arrive(QUEUE), Offer::Queued { id: 3 });
 }
 
-/// NFQ-3.
+/// NFQ-3. A packet whose message the owner's receive buffer does not take is counted as
+/// undelivered, and uses up an id.
 #[test]
 fn a_message_that_finds_no_room_is_counted_apart() {
     let mut bench = Bench::listening(PACKET);
@@ -325,7 +328,7 @@ fn a_closed_sockets_queues_are_emptied_in_the_order_of_the_text() {
     assert_eq!(bench.length(5), Some(1));
 }
 
-/// NFQ-9.
+/// NFQ-9. Packets whose items meet a condition are taken out, oldest first, and the others stay.
 #[test]
 fn packets_are_taken_out_where_a_condition_holds() {
     let mut bench = Bench::listening(META);

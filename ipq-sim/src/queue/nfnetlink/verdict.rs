@@ -187,9 +187,9 @@ impl<T> Queues<T> {
     /// Checks a verdict in the kernel's order (NFQ-60). Fails with ENODEV if nobody has bound the
     /// queue, with EPERM if another port id owns it, and with EINVAL if the verdict has no header
     /// or a value that is refused. Then calls `find` with the queue and the packet id of the
-    /// verdict. `find` returns which packets the verdict is on, and takes them out if it is a batch
-    /// verdict. If it returns `None`, there is none, and this fails with ENOENT. Otherwise returns
-    /// the verdict.
+    /// verdict. `find` returns which packets the verdict is on, and takes those of a batch verdict
+    /// out of the queue. If `find` returns `None`, there is no such packet, and this fails with
+    /// ENOENT. Otherwise returns the verdict.
     fn take_decided<'m>(
         &mut self,
         number: u16,

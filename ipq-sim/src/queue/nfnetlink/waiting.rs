@@ -19,8 +19,8 @@ const SHORTEST: usize = 64;
 /// verdicts in random order, about one packet of 7 does.
 const SPARSE: usize = 2;
 
-/// The place of an id among all ids that a queue has used, counted from 1. Its low 32 bits are the
-/// id.
+/// The number of a use of an id in one queue: 1 for the first id that the queue uses, 2 for the
+/// next, and so on. Its low 32 bits are the id.
 type Arrival = u64;
 
 /// The waiting packets of a queue, each as an item `T`, and the number of ids that the queue has

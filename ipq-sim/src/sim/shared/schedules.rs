@@ -300,9 +300,9 @@ fn what_was_put_off_comes_to_who_waits() {
     assert!(sim.now() >= began + SECOND);
 }
 
-/// Puts a frame off, which a reader awaits without a time-out. Another thread waits for as long as
-/// the frame is put off. Either of the two can make the kernel let the frame arrive. Checks that
-/// the reader gets the packet in both cases.
+/// Puts a frame off by a second. One thread waits for its packet without a time-out, and another
+/// waits for a second, at another handle. Whichever of them makes the kernel let the frame arrive,
+/// the first thread must be woken and read the packet.
 fn what_another_caught_up_with_wakes() {
     let (sim, handle) = listening();
     let other = sim.open_as(ClientId::FIRST, Family::Ipv4, PortId(7)).unwrap();
