@@ -13,13 +13,13 @@
 //! | `bind` | an open socket is bound to `port_id` | `errno`; `bound`: its port id now, or 0 |
 //! | `port_id` | the port id of `socket` is read | `bound`: the port id, or 0 |
 //! | `poll` | waits for input, `timeout_ns` at most | `readable`, `error`, `waited_ns` |
-//! | `socket_error` | SO_ERROR is read | `errno` |
+//! | `socket_error` | `SO_ERROR` is read | `errno` |
 //! | `advance` | `ns` pass | |
 //! | `clock` | the clock is read | `since_begin_ns` |
 //! | `module` | the module of `family` is `loaded`, or not: then its files read as null | |
 //! | `add_rule` | `rule` comes into force after the other rules | `added` |
 //! | `account` | packets are counted | `entered`, `delivered`, `queued`, and `dropped` by reason |
-//! | `sndbuf` | SO_SNDBUF = `value` | `actual` |
+//! | `sndbuf` | `SO_SNDBUF` = `value` | `actual` |
 //! | `duplicate` | `socket` gets a second descriptor, the socket `duplicate` | |
 //! | `inject_bridged` | the frame `hex` arrives on `port` of `bridge` | `errno` |
 //! | `inject_offloaded` | `hex` arrives on `device`, in segments of `segment_bytes` or null | `errno` |
