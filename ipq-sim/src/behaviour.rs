@@ -1,11 +1,12 @@
 //! The rules that differ between kernels, as data.
 //!
-//! A [`Behaviour`] is one value with a field for each rule. The emulator's code asks the field, and
-//! so reads like the rule. A [profile](crate::Profile) consists of a behaviour and figures, in one
-//! file for each kernel. A seeded fault changes one field.
+//! A [`Behaviour`] has a field for each rule, whose value says how one kernel treats the matter.
+//! The emulator's code looks at these fields. A [profile](crate::Profile) consists of a behaviour
+//! and of the kernel's numbers, such as buffer sizes. A seeded fault, a deliberate error for
+//! testing a conformance suite, changes one field.
 //!
-//! Each field names its requirement. A value of a rule whose comment says "No kernel does this"
-//! exists for a seeded fault, which breaks this rule and no other.
+//! The comment of each field names its requirement. A value whose comment says "No kernel does
+//! this" exists for a seeded fault, which breaks this rule and no other.
 
 #![cfg_attr(
     not(feature = "seeded-faults"),
@@ -57,7 +58,8 @@ pub(crate) use verdicts::{
 pub(crate) struct Behaviour {
     /// The rules for attaching to a queue, and for losing the peer (ATT).
     pub(crate) attaching: Attaching,
-    /// The rules for checking and obeying a message to a queue (MSG).
+    /// The rules for checking a message that a program sends to a queue, and for doing what it asks
+    /// (MSG).
     pub(crate) requests: Requests,
     /// The rules for replies to messages (ERR).
     pub(crate) replies: Replies,
@@ -67,23 +69,24 @@ pub(crate) struct Behaviour {
     pub(crate) metadata: Metadata,
     /// The rules for checking verdicts, and for their effects (VER).
     pub(crate) verdicts: Verdicts,
-    /// The rules for the host around the queue: its checks, its routes, and its devices (FWD,
-    /// EVT-1).
+    /// The rules for what the emulated host does with a packet outside the queue: its checks, its
+    /// routes and its devices (FWD, EVT-1).
     pub(crate) host: Host,
-    /// The rules for the queues that the kernel has, and for what they share (EVT-2, EVT-3).
+    /// The rules for which queues the kernel has, and for what the two families' queues share
+    /// (EVT-2, EVT-3).
     pub(crate) modules: Modules,
     /// The layout of the texts of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
     pub(crate) proc_text: ProcText,
     /// The rules for netlink sockets (SOCK).
     pub(crate) netlink: Netlink,
-    /// The flaw that a seeded fault commits; `None` for every kernel.
+    /// The flaw that a seeded fault puts into the emulator's frames or requests; `None` for every
+    /// kernel.
     pub(crate) flaw: Option<Flaw>,
 }
 
 impl Behaviour {
-    /// Returns the flaw that a seeded fault commits, if there is one. Without the feature
-    /// `seeded-faults` returns `None`, and the compiler leaves out the code that would look for a
-    /// flaw.
+    /// Returns the field `flaw`. Without the feature `seeded-faults` returns `None`, and the
+    /// compiler leaves out the code that would look for a flaw.
     pub(crate) const fn flaw(&self) -> Option<Flaw> {
         if cfg!(feature = "seeded-faults") {
             self.flaw

@@ -1,12 +1,15 @@
-//! Reads the datagrams of a send call from the caller's memory.
+//! Reads the datagrams that a stopped send call sends, from the memory of the program that made the
+//! call.
 
 use crate::call::{Call, SendForm};
 use crate::listener::Listener;
 
-/// The most vectors of one datagram, and the most datagrams of one call: `UIO_MAXIOV`.
+/// The limit of `struct iovec`s for one datagram (a call with more fails with EMSGSIZE), and of
+/// datagrams for one `sendmmsg` (further ones are not read): `UIO_MAXIOV`.
 const MOST: u64 = 1024;
 
-/// The longest address in bytes: the size of `struct sockaddr_storage`.
+/// The longest address in bytes: the size of `struct sockaddr_storage`. With a longer one `sendto`
+/// fails; for `sendmsg` and `sendmmsg` it is cut.
 const LONGEST_ADDRESS: u16 = 128;
 
 /// A datagram that a program sends.
@@ -16,7 +19,7 @@ pub struct Datagram {
     pub bytes: Vec<u8>,
     /// The address that the call names; `None` if it names none.
     pub address: Option<Vec<u8>>,
-    /// The flags, `MSG_*`.
+    /// The call's flags, `MSG_*`; 0 for `write` and `writev`.
     pub flags: i32,
 }
 
@@ -34,7 +37,8 @@ impl Layout {
         }
     }
 
-    /// Returns the size of `struct msghdr`, after which `struct mmsghdr` has a length.
+    /// Returns the size of `struct msghdr`. In `struct mmsghdr` the datagram's length comes after
+    /// that many bytes.
     const fn message_bytes(self) -> usize {
         7 * self.word
     }
@@ -44,7 +48,8 @@ impl Layout {
         8 * self.word
     }
 
-    /// Returns the word with this index, counted in words.
+    /// Returns the word number `index` of `bytes`, or 0 beyond their end. A word is as long as a
+    /// pointer.
     fn word(self, bytes: &[u8], index: usize) -> u64 {
         let bytes = bytes.get(index * self.word..).unwrap_or_default();
         if self.word == 4 {
@@ -54,7 +59,7 @@ impl Layout {
         }
     }
 
-    /// Returns the `int` at the start of the word with this index.
+    /// Returns the `int` at the start of the word number `index` of `bytes`, or 0 beyond their end.
     fn int(self, bytes: &[u8], index: usize) -> i32 {
         let bytes = bytes.get(index * self.word..).unwrap_or_default();
         bytes.first_chunk().map_or(0, |int| i32::from_ne_bytes(*int))
@@ -62,9 +67,10 @@ impl Layout {
 }
 
 impl Listener {
-    /// Reads the datagram with this index of a stopped send call. Returns `None` after the call's
-    /// last. Returns the error number that the call fails with if the memory can't be read, or if
-    /// the datagram is longer than `longest` bytes.
+    /// Reads the datagram number `index` (from 0) of a stopped send call, or returns `None` if the
+    /// call has no such datagram. Fails with the error number that the call is to fail with: EFAULT
+    /// if the memory can't be read, EMSGSIZE if the datagram is longer than `longest` bytes or in
+    /// too many parts, EINVAL for an address whose length is negative or too large.
     pub fn datagram(&self, call: &Call, form: SendForm, index: usize, longest: usize) -> Result<Option<Datagram>, i32> {
         let count = match form {
             SendForm::Messages => u64::from(call.int(2).cast_unsigned()).min(MOST),
@@ -104,7 +110,8 @@ impl Listener {
         form != SendForm::Messages || self.write(call, at, &(length as u32).to_ne_bytes())
     }
 
-    /// Reads what a `struct msghdr` describes.
+    /// Reads the datagram that the `struct msghdr` at `at` describes, and gives it `flags`. Fails
+    /// as [`Listener::datagram`] does.
     fn message(&self, call: &Call, at: u64, flags: i32, longest: usize) -> Result<Datagram, i32> {
         let layout = Layout::of(call);
         let mut header = [0; 56];
@@ -120,7 +127,9 @@ impl Listener {
         })
     }
 
-    /// Reads an address. There is none at a null pointer, or with length 0.
+    /// Reads the socket address of `length` bytes at `at`. Returns `None` if `at` is null or
+    /// `length` is 0. Fails with EINVAL if `length` is negative or above `LONGEST_ADDRESS`, and
+    /// with EFAULT if the memory can't be read.
     fn address(&self, call: &Call, at: u64, length: i32) -> Result<Option<Vec<u8>>, i32> {
         if at == 0 || length == 0 {
             return Ok(None);
@@ -134,7 +143,9 @@ impl Listener {
         Ok(Some(address))
     }
 
-    /// Reads the bytes that an array of `struct iovec` describes.
+    /// Reads the bytes that the `count` `struct iovec`s at `at` describe, joined. Fails with
+    /// EMSGSIZE if there are more than `MOST` of them or more than `longest` bytes, and with EFAULT
+    /// if the memory can't be read.
     fn vectors(&self, call: &Call, at: u64, count: u64, longest: usize) -> Result<Vec<u8>, i32> {
         if count > MOST {
             return Err(libc::EMSGSIZE);
@@ -149,7 +160,9 @@ impl Listener {
         self.gather(call, &parts.collect::<Vec<_>>(), longest)
     }
 
-    /// Reads parts of the caller's memory, each an address and a length, one after the other.
+    /// Reads `parts` of the caller's memory, each an address and a length, and joins their bytes in
+    /// this order. Fails with EMSGSIZE if they are longer than `longest` in total, and with EFAULT
+    /// if the memory can't be read.
     fn gather(&self, call: &Call, parts: &[(u64, u64)], longest: usize) -> Result<Vec<u8>, i32> {
         let total = parts.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
         let total = usize::try_from(total).unwrap_or(usize::MAX);
@@ -175,7 +188,8 @@ impl Listener {
     }
 }
 
-/// Returns the address of a `struct mmsghdr` in the array that `sendmmsg` is given.
+/// Returns the address of the `struct mmsghdr` number `index` in the array that `sendmmsg` is
+/// given.
 fn message_address(call: &Call, index: usize) -> u64 {
     let offset = index * Layout::of(call).counted_message_bytes();
     call.address(1).wrapping_add(offset as u64)

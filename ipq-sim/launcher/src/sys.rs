@@ -47,8 +47,8 @@ fn set_filter(filter: &[sock_filter], flags: libc::c_ulong) -> io::Result<libc::
     })
 }
 
-/// Waits for a notification and takes it. Fails with ENOENT if the process that was stopped is
-/// gone.
+/// Waits for the notification of a stopped call, and takes it. Fails with ENOENT if the call is
+/// over before that, since its process was killed or got a signal.
 pub(crate) fn notification(listener: BorrowedFd<'_>) -> io::Result<seccomp_notif> {
     // SAFETY: a structure of integers, for which all zeros is a value, and what the kernel asks
     // for.
@@ -77,10 +77,9 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
     Ok(())
 }
 
-/// Gives the stopped process a copy of `descriptor`, and returns the copy's number there. The copy
-/// gets `number`, or the lowest free number if `number` is `None`. The call still waits for its
-/// answer. The kernel could answer in the same step, but if a signal interrupts that step, the call
-/// returns 0.
+/// Gives the stopped process a copy of `descriptor`, and returns the copy's number in that process.
+/// The copy gets `number`, or the lowest free number if `number` is `None`. The stopped call is not
+/// answered by this; [`respond`] has to answer it.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,
@@ -113,7 +112,8 @@ pub(crate) fn give(
     })
 }
 
-/// Returns `true` if the process that a notification is about is still stopped in that call.
+/// Returns `true` if the call of the notification `id` is still stopped. `false` means that its
+/// process is gone, or that a signal has ended the call.
 pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     // SAFETY: the kernel reads one number.
     check(unsafe {
@@ -126,8 +126,8 @@ pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     .is_ok()
 }
 
-/// Has the kernel switch to this process at once when a call is reported, and back to the caller at
-/// once when the call is answered. Has no effect before Linux 6.6.
+/// Has the kernel switch to this process at once when a program's call is reported, and back to the
+/// program at once when its call is answered. Has no effect before Linux 6.6.
 pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
     let flags: libc::c_ulong = 1;
@@ -206,8 +206,8 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Makes a socket with a program's own arguments, by `socket(2)`. In this process the socket is
-/// always closed on exec.
+/// Makes a socket by `socket(2)`, with the arguments that a program gave. Adds `SOCK_CLOEXEC`, so
+/// that the launcher's descriptor is always closed on exec.
 pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     // SAFETY: three numbers.
     let descriptor = check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;

@@ -24,7 +24,8 @@ pub(crate) enum Action {
     /// The call is i386's `socketcall`, and is reported to the listener. Its first argument says
     /// which socket call it makes.
     NotifySocketCall,
-    /// The call is `prctl`, and is reported to the listener. Its first argument says by which name.
+    /// The call is `prctl`, and is reported to the listener. The name that it is reported under
+    /// depends on its first argument, the option.
     NotifyPrctl,
     /// The call fails with this error number.
     Refuse(i32),
@@ -59,8 +60,8 @@ impl Interface {
         self.audit & WIDE == 0
     }
 
-    /// Returns the action of the first rule for that call `number`, whatever the rule's tests say.
-    /// Returns `None` if there is no rule.
+    /// Returns the action of the first rule for calls with this system call `number`, whatever the
+    /// rule's tests say. Returns `None` if no rule is for this number.
     pub(crate) fn action(&self, number: u32) -> Option<Action> {
         self.rules
             .iter()
@@ -75,19 +76,22 @@ pub(crate) enum Purpose {
     /// Calls are reported to a listener, which answers them. The fields say which calls are
     /// reported beside those that always are.
     Watch {
-        /// `true` if receive calls and `read` are reported.
+        /// `true` if each receive call and each `read` is reported. Otherwise only `recvfrom` is,
+        /// if it asks for the sender on a descriptor from `FIRST_WITH_SENDER` on.
         receives: bool,
-        /// `true` if `socket` for raw sockets is reported, and so is each call that sends on one.
+        /// `true` if these are reported, too: `socket` for raw sockets, send calls and `write` on
+        /// descriptors from `FIRST_RAW` on, and all of `setsockopt` and `getsockopt`.
         raw_sockets: bool,
     },
-    /// Sockets of the netlink protocols, and all sockets by `socketcall`, are refused with
-    /// EPROTONOSUPPORT, and `io_uring` with ENOSYS. Nothing is reported.
+    /// Nothing is reported. `socket` fails with EPROTONOSUPPORT for netlink's given protocols, and
+    /// so does `socketcall` for every socket if any protocols are given. `io_uring_setup` fails
+    /// with ENOSYS.
     Guard,
 }
 
 /// Returns the interfaces by which a program can call this machine's kernel, each with its rules
-/// for that `purpose` and for the netlink `protocols`. Returns an empty list on an architecture
-/// that the launcher does not know.
+/// for that `purpose`. The rules watch or refuse the netlink sockets of `protocols`. Returns an
+/// empty list on an architecture that the launcher does not know.
 pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> {
     machine()
         .iter()
@@ -123,7 +127,8 @@ const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
 /// numbers at their start, and nearly all of these calls then cost nothing.
 const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
 
-/// The numbers by which `socketcall` names the watched calls, except the receive and send calls.
+/// The watched calls except the receive and send calls, each with the number that names it in the
+/// first argument of `socketcall`.
 pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (1, Name::Socket),
     (2, Name::Bind),
@@ -133,10 +138,10 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (14, Name::SetOption),
     (15, Name::GetOption),
 ];
-/// The numbers by which `socketcall` names the receive calls.
+/// The numbers that name the receive calls in the first argument of `socketcall`.
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
-/// The numbers by which `socketcall` names the send calls, with the form of each. `send` (9) has the
-/// form of a `sendto` without an address.
+/// The numbers that name the send calls in the first argument of `socketcall`, each with the call's
+/// form. `send` (9) has the form of a `sendto` without an address.
 pub(crate) const SOCKET_CALLS_THAT_SEND: [(u32, SendForm); 4] = [
     (9, SendForm::BytesTo),
     (11, SendForm::BytesTo),
@@ -150,22 +155,24 @@ const SOCK_PACKET: i32 = 10;
 /// The bits of a socket's kind in the second argument of `socket`. The others are flags.
 const KIND: i32 = 0xf;
 
-/// The kinds of raw sockets in each domain. In `AF_PACKET` every socket is one.
+/// The raw sockets, each as a domain and a kind. `AF_PACKET` is not listed: all of its kinds are
+/// raw.
 const RAW_KINDS: [(i32, i32); 3] = [
     (libc::AF_INET, libc::SOCK_RAW),
     (libc::AF_INET, SOCK_PACKET),
     (libc::AF_INET6, libc::SOCK_RAW),
 ];
 
-/// Returns `true` if `socket(domain, kind, _)` opens a socket by which a program sends packets that
-/// it has made itself.
+/// Returns `true` if `socket(domain, kind, _)` opens a raw socket or a packet socket, on which a
+/// program sends packets that it has made itself. Flags in `kind` do not matter.
 pub(crate) fn is_raw(domain: i32, kind: i32) -> bool {
     domain == libc::AF_PACKET || RAW_KINDS.contains(&(domain, kind & KIND))
 }
 
-/// Returns the rule for calls of that `number` in a guard's filter: refuses sockets of `protocols`,
-/// every socket by `socketcall`, and `io_uring`. Returns `None` if the filter lets all calls of
-/// that number through.
+/// Returns the rule of a guard's filter for the system call `number`, which is a call of the kind
+/// `what`. The rule refuses netlink sockets of `protocols`, every socket by `socketcall`, or
+/// `io_uring_setup`. Returns `None` for the other kinds, and for the first two if `protocols` is
+/// empty.
 fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
     let alternatives = match what {
         What::Named(Name::Socket) | What::SocketCall if protocols.is_empty() => return None,
@@ -189,8 +196,8 @@ fn sockets_of(protocols: &[u32]) -> Vec<Vec<Test>> {
         .collect()
 }
 
-/// Returns the conditions on the arguments of `socket` for a raw socket. The filter compares whole
-/// arguments, so each combination of flags is one alternative.
+/// Returns the alternatives of tests by which the filter knows a `socket` call for a raw socket.
+/// The filter compares whole arguments, so there is one alternative for each combination of flags.
 fn raw_sockets() -> Vec<Vec<Test>> {
     let flags = [
         0,

@@ -1,9 +1,10 @@
 //! Gives programs the emulated kernel's `/proc/net/ip_queue` and `/proc/net/ip6_queue`, in which
 //! they search for their own process id (PROC-1).
 //!
-//! The functions of this module stand in for the C library's functions that open a file by its
-//! path. For the two /proc files they open a file in memory, which holds the emulated text as of
-//! that moment. Every other path is passed on unchanged.
+//! The functions of this module stand in for `access` and for the C library's functions that open a
+//! file by its path. For the two /proc files, if `IPQ_TRANSPORT` names an emulator, they open a
+//! file in memory, which holds the emulated text as of that moment. Every other call is passed on
+//! to the C library.
 
 use super::{failed, next};
 use ipq_core::Errno;
@@ -29,7 +30,8 @@ extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     open(path, flags | libc::O_LARGEFILE, mode)
 }
 
-/// Stands in for `openat(2)`. For an emulated /proc file, `directory` and `flags` are ignored.
+/// Stands in for `openat(2)`. For an emulated /proc file, `directory`, `flags` and `mode` are
+/// ignored.
 #[unsafe(no_mangle)]
 extern "C" fn openat(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
@@ -101,7 +103,8 @@ extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
     fopen(path, mode)
 }
 
-/// Stands in for `access(2)`. An emulated /proc file grants any `mode`, if its text can be had.
+/// Stands in for `access(2)`. For an emulated /proc file it returns 0 for any `mode`, or fails if
+/// the text can't be had.
 #[unsafe(no_mangle)]
 extern "C" fn access(path: *const c_char, mode: c_int) -> c_int {
     // SAFETY: the caller's arguments, unchanged.

@@ -1,12 +1,14 @@
 //! For `LD_PRELOAD`: turns a program's `ip_queue` netlink sockets into an emulator's.
 //!
-//! Most such programs have libipq linked in, or code of their own on a raw socket. With this object
-//! loaded, their `socket(AF_NETLINK, SOCK_RAW, 3)` (or 13) returns a socket of the emulator at the
-//! path that `IPQ_TRANSPORT=unix:PATH` names. What the program then does with the descriptor goes
-//! to the emulator: bind, send, receive with the kernel's address and its ENOBUFS, `SO_RCVBUF`,
-//! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname, getpeername and close. The descriptor is a real
-//! one, so select, poll, dup and fork work. But this object does not know the copies that dup
-//! makes: calls on a copy act on the bare Unix socket. Every other socket is left alone.
+//! Most programs for `ip_queue` have libipq linked in statically, or open the netlink socket with
+//! code of their own, so the only functions to stand in for are the C library's. With this object
+//! loaded, a program's `socket(AF_NETLINK, SOCK_RAW, 3)`, or 13 for IPv6, returns a socket of the
+//! emulator at the path that `IPQ_TRANSPORT=unix:PATH` names. What the program then does with the
+//! descriptor goes to the emulator: bind, send, receive with the kernel's address and its ENOBUFS,
+//! `SO_RCVBUF`, `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname, getpeername and close. The
+//! descriptor is a real one, so select, poll, dup and fork work. But this object does not know the
+//! copies that dup makes: a call on a copy is not emulated, it reaches the Unix socket to the
+//! emulator as it is. Every other socket is left alone.
 //!
 //! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, where a program opens them, are the emulated
 //! kernel's, too.
@@ -59,8 +61,9 @@ fn emulator() -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
-/// Stands in for `bind(2)`. Binds an emulator's socket to the port id in the address; an address
-/// that is not netlink's fails with EINVAL. Calls on other descriptors are passed on.
+/// Stands in for `bind(2)`. Binds an emulator's socket to the port id in the address, or to one
+/// that the emulator chooses if that is 0. An address that is not netlink's fails with EINVAL.
+/// Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     match (sockets::find(descriptor), netlink_port(address, length)) {
@@ -111,7 +114,7 @@ extern "C" fn getpeername(descriptor: c_int, address: *mut sockaddr, length: *mu
     0
 }
 
-/// Stands in for `send(2)`, by `sendto` without an address.
+/// Stands in for `send(2)`: calls `sendto` without an address.
 #[unsafe(no_mangle)]
 extern "C" fn send(descriptor: c_int, bytes: *const c_void, length: size_t, flags: c_int) -> ssize_t {
     sendto(descriptor, bytes, length, flags, std::ptr::null(), 0)
@@ -166,11 +169,11 @@ extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -
     unsafe { next::sendmsg()(descriptor, &raw const copy, flags) }
 }
 
-/// Checks a send as a netlink socket does, and first binds an unbound socket (SOCK-2, SOCK-8,
-/// SOCK-9). Fails with EINVAL for an address that is not netlink's, with ECONNREFUSED for another
-/// port id than the kernel's, and with EMSGSIZE for too long a datagram. Returns `false` for an
-/// empty datagram, which must not be sent: the kernel would ignore it (MSG-1), but the emulator
-/// would take it for the end of the connection.
+/// Checks a send as a netlink socket does (SOCK-2, SOCK-8, SOCK-9). Fails with EINVAL for an
+/// address that is not netlink's, and with ECONNREFUSED for another port id than the kernel's. Then
+/// binds the socket if it is unbound, and fails with EMSGSIZE if the datagram is too long. Returns
+/// `true` if the datagram is to be sent, and `false` if it is empty and must not be: the kernel
+/// would ignore it (MSG-1), but the emulator would take it for the end of the connection.
 fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<bool, Errno> {
     if !address.is_null() && netlink_port(address, address_length).ok_or(Errno::EINVAL)? != PortId::KERNEL {
         return Err(Errno::ECONNREFUSED);
@@ -184,7 +187,7 @@ fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length
     Ok(length > 0)
 }
 
-/// Stands in for `recv(2)`, by `recvfrom` without an address.
+/// Stands in for `recv(2)`: calls `recvfrom` without an address.
 #[unsafe(no_mangle)]
 extern "C" fn recv(descriptor: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
     recvfrom(
@@ -253,10 +256,10 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
     }
 }
 
-/// Waits for a datagram, if neither `flags` nor the socket forbid waiting, and returns its sender.
-/// An overrun comes ahead of the datagrams (SOCK-4): if one is pending, before or after the wait,
-/// sets errno to ENOBUFS and fails. A failure of the wait is one, too. The error is -1, which the
-/// receive call has to return.
+/// Waits for a datagram and returns its sender, without taking it. Does not wait if `flags` has
+/// `MSG_DONTWAIT` or the socket is nonblocking. Fails with ENOBUFS if an overrun is pending before
+/// or after the wait, even if there is a datagram (SOCK-4), and with the wait's error if there is
+/// none. To fail is to set errno and return `Err(-1)`: the receive call has to return the -1.
 fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
     let overrun = || {
         if unix.take_overrun() {
@@ -312,9 +315,10 @@ extern "C" fn __recvfrom_chk(
     recvfrom(descriptor, buffer, length.min(room), flags, address, address_length)
 }
 
-/// Stands in for `setsockopt(2)`. On an emulator's socket, the receive buffer and
-/// `NETLINK_NO_ENOBUFS` are set in the emulator. Other options that a netlink socket treats in its
-/// own way, except `SO_SNDBUF`, fail with ENOPROTOOPT; the rest are set on the Unix socket.
+/// Stands in for `setsockopt(2)`. On an emulator's socket, `SO_RCVBUF`, `SO_RCVBUFFORCE` and
+/// `NETLINK_NO_ENOBUFS` are set in the emulator. `SO_SNDBUF` and the options of `SOL_SOCKET` that a
+/// Unix socket treats as a netlink socket does are set on the Unix socket. All others fail with
+/// ENOPROTOOPT. Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn setsockopt(
     descriptor: c_int,
@@ -358,8 +362,10 @@ extern "C" fn setsockopt(
 }
 
 /// Stands in for `getsockopt(2)`. On an emulator's socket, `SO_ERROR` takes the pending overrun
-/// (SOCK-4), `SO_RCVBUF` is what the emulator granted, and type, domain and protocol are netlink's.
-/// Netlink options that the emulator does not have fail with ENOPROTOOPT.
+/// (SOCK-4), `SO_RCVBUF` is the size that the emulator granted when the program last set it, and
+/// type, domain and protocol are netlink's. Options of other levels than `SOL_SOCKET` fail. The
+/// rest, such as `SO_RCVBUF` that was never set, are read from the Unix socket. Calls on other
+/// descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn getsockopt(
     descriptor: c_int,
@@ -394,8 +400,8 @@ extern "C" fn getsockopt(
     0
 }
 
-/// Stands in for `dup2(2)`. If an emulator's socket is at the descriptor `new`, and the call will
-/// succeed, closes the socket first.
+/// Stands in for `dup2(2)`. If the call is going to replace an emulator's socket at the descriptor
+/// `new`, closes that socket first.
 #[unsafe(no_mangle)]
 extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     close_for_copy(descriptor, new, 0);
@@ -403,8 +409,8 @@ extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     unsafe { next::dup2()(descriptor, new) }
 }
 
-/// Stands in for `dup3(2)`. If an emulator's socket is at the descriptor `new`, and the call will
-/// succeed, closes the socket first.
+/// Stands in for `dup3(2)`. If the call is going to replace an emulator's socket at the descriptor
+/// `new`, closes that socket first.
 #[unsafe(no_mangle)]
 extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
     close_for_copy(descriptor, new, flags);
@@ -412,8 +418,9 @@ extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
     unsafe { next::dup3()(descriptor, new, flags) }
 }
 
-/// Closes the emulator's socket at `new`, unless no copy would take its place: if `descriptor` is
-/// `new` or is not open, or if there are other `flags` than `O_CLOEXEC`.
+/// Closes the emulator's socket at `new`, if there is one and the copy of `descriptor` is going to
+/// replace it. No copy is made if `descriptor` is `new` or is not open, or if there are other
+/// `flags` than `O_CLOEXEC`.
 fn close_for_copy(descriptor: c_int, new: c_int, flags: c_int) {
     // SAFETY: a command of fcntl that takes no argument and changes nothing.
     let is_open = || unsafe { libc::fcntl(descriptor, libc::F_GETFD) } >= 0;
@@ -433,8 +440,8 @@ extern "C" fn close(descriptor: c_int) -> c_int {
     unsafe { next::close()(descriptor) }
 }
 
-/// Returns the port id in an address that a program passes. Returns `None` if the address is null
-/// or no netlink address.
+/// Returns the port id in an address that a program passes. Returns `None` if the address is null,
+/// shorter than a netlink address, or of another family.
 fn netlink_port(address: *const sockaddr, length: socklen_t) -> Option<PortId> {
     if address.is_null() {
         return None;
@@ -466,7 +473,7 @@ fn failed(Errno(errno): Errno) -> c_int {
     -1
 }
 
-/// Returns the descriptor of the connection to the emulator.
+/// Returns the descriptor of the socket's connection to the emulator.
 fn descriptor_of(unix: &Unix) -> c_int {
     std::os::fd::AsFd::as_fd(unix).as_raw_fd()
 }

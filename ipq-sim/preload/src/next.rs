@@ -1,5 +1,5 @@
-//! The functions of the C library for which this object stands in. They are looked up at their
-//! first use.
+//! Looks up the C library's own functions, those that this object's functions replace in the
+//! program. Each is looked up at its first use.
 
 use libc::{FILE, c_char, c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 macro_rules! next {
     ($($name:ident: $signature:ty = $symbol:literal;)*) => {
         $(
-            /// Returns the C library's own function of this name. Panics if there is none.
+            /// Returns the C library's own function of this name. Panics if the C library has none.
             pub(super) fn $name() -> $signature {
                 static FOUND: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
                 let mut found = FOUND.load(Ordering::Relaxed);

@@ -6,16 +6,16 @@ use ipq_core::transport::unix::Unix;
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-/// The size of the table: only descriptors below this number can be the emulator's. Programs with
-/// an `fd_set` use only descriptors below 1024.
+/// The size of the table. An emulator's socket needs a descriptor below this number. (Programs with
+/// an `fd_set` use only descriptors below 1024 anyway.)
 const MOST: usize = 4096;
 
 static SOCKETS: [AtomicPtr<Unix>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
 static RECEIVE_BUFFERS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
 
-/// Puts a socket into the table. Sets its descriptor up with `SOCK_CLOEXEC` and `SOCK_NONBLOCK` as
-/// `kind`, the second argument of `socket(2)`, asks. Returns the descriptor, or EMFILE if the table
-/// has no place for that number.
+/// Puts a socket into the table, and returns its descriptor. Sets `SOCK_CLOEXEC` and
+/// `SOCK_NONBLOCK` on the descriptor as `kind`, the second argument of `socket(2)`, asks. Fails
+/// with EMFILE if the descriptor is 4096 or higher.
 pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
     let descriptor = super::descriptor_of(&unix);
     let place = place(&SOCKETS, descriptor).ok_or(Errno(libc::EMFILE))?;

@@ -1,9 +1,10 @@
-//! The rules for attaching to a queue, and for noticing the loss of a peer.
+//! The rules for attaching to a queue, and for noticing the loss of a peer. A message attaches by
+//! making its port id the queue's peer, the address that the queue sends packets to.
 
-/// The rules of attaching.
+/// The rules for attaching to a queue, and for noticing the loss of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attaching {
-    /// The rule for which port id becomes the peer's when a message attaches (ATT-1).
+    /// The rule for which port id a message makes the queue's peer (ATT-1).
     pub(crate) peer_known_by: PeerKnownBy,
     /// The rule that says if a message with a refused body attaches (ATT-2).
     pub(crate) refused_body: RefusedBody,
@@ -17,41 +18,44 @@ pub(crate) struct Attaching {
     pub(crate) binding: Binding,
 }
 
-/// The rule for which port id becomes the peer's when a message attaches to a queue.
+/// The rule for which port id a message makes the queue's peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerKnownBy {
-    /// The port id in the message's header becomes the peer's.
+    /// The port id in the message's header becomes the peer.
     Header,
-    /// The sending socket's port id becomes the peer's. No kernel does this.
+    /// The port id of the socket that sent the message becomes the peer. No kernel does this.
     Socket,
 }
 
 /// The rule that says if a message with a refused body attaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedBody {
-    /// A message whose body is refused attaches: the peer is set before the body is looked at.
+    /// A message whose body is refused attaches all the same: the peer is set before the body is
+    /// looked at.
     Attaches,
     /// A message whose body is refused does not attach. No kernel does this.
     AttachesNobody,
 }
 
-/// The effect of a message whose port id is not the peer's.
+/// The effect of a message whose port id is not the peer's, on a queue that has a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SecondPeer {
     /// A message with another port id than the peer's is refused with EBUSY.
     Refused,
-    /// A message with another port id takes the queue over: it is the peer's from then on. Mode and
-    /// range stay. Queued packets are dropped.
+    /// A message with another port id takes the queue over: that port id is the peer from then on.
+    /// Mode and range stay. Queued packets are dropped.
     TakesOver,
-    /// The queue, with its packets, mode and range, is taken over by a message with another port
-    /// id. No kernel does this.
+    /// A message with another port id takes the queue over: that port id is the peer from then on.
+    /// Mode, range and queued packets stay. No kernel does this.
     TakesOverPackets,
-    /// A message with another port id takes the queue over, in mode NONE. Queued packets are
-    /// dropped. No kernel does this.
+    /// A message with another port id takes the queue over: that port id is the peer from then on.
+    /// The queue starts in mode NONE with range 0, and queued packets are dropped. No kernel does
+    /// this.
     TakesOverAnew,
 }
 
-/// The moment at which a queue notices that its peer's socket was closed, and resets.
+/// The moment at which a queue notices that its peer's socket was closed. The queue then resets: no
+/// peer, mode NONE, range 0, and its packets are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerLoss {
     /// The queue resets at once when its peer's socket is closed.
@@ -60,10 +64,11 @@ pub(crate) enum PeerLoss {
     /// peer's port id. In mode NONE, and while the queue is full, no frame is made and the loss
     /// stays unnoticed.
     AtNextPacket,
-    /// The queue resets at once when its peer's socket is closed, and so does the other family's
-    /// queue. No kernel does this.
+    /// The queue resets at once when its peer's socket is closed, and also when a socket of any
+    /// other protocol is closed. No kernel does this.
     AtOnceInBothQueues,
-    /// The queue never resets when its peer's socket is closed. No kernel does this.
+    /// The queue does not reset when its peer's socket is closed, then or later. No kernel does
+    /// this.
     Never,
 }
 

@@ -36,8 +36,8 @@ macro_rules! faults {
                 ids.split(' ')
             }
 
-            /// Returns the profile that the fault is for: Linux 3.4.10 on x86-64, unless the broken
-            /// rule is another kernel's.
+            /// Returns the profile of the kernel that the fault is for: Linux 3.4.10 on x86-64,
+            /// unless only another kernel has the rule that it breaks.
             #[must_use]
             pub const fn kernel(self) -> Profile {
                 match self {

@@ -1,9 +1,11 @@
-//! The rules of the host around the queue: arriving, routing, forwarding, leaving.
+//! The rules for what the emulated host does with a packet outside the queue: arriving, routing,
+//! forwarding, leaving.
 
 /// The rules for a packet's way through the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// The check that an arriving frame is for this host's address, or for several hosts (FWD-1).
+    /// The check that an arriving frame is for the device's own MAC address, or for a broadcast or
+    /// multicast address that the host takes (FWD-1).
     pub(crate) destination_address: Check,
     /// The check that an arriving IPv4 packet's header is right (FWD-1).
     pub(crate) ipv4_header: Check,
@@ -11,10 +13,11 @@ pub(crate) struct Host {
     pub(crate) ethernet_padding: EthernetPadding,
     /// The check that a packet to be forwarded has a TTL or hop limit above 1 (FWD-3).
     pub(crate) hop_limit: Check,
-    /// The check that a packet to be forwarded is no longer than the MTU, or may be fragmented
-    /// (FWD-4).
+    /// The check, before FORWARD, that a packet to be forwarded is no longer than the outgoing
+    /// device's MTU, or may be fragmented (FWD-4).
     pub(crate) arriving_length: Check,
-    /// The longest packet that leaves in one piece: of the MTU, or one byte less (FWD-4).
+    /// The length of the longest packet that leaves in one piece: the MTU, or one byte less
+    /// (FWD-4).
     pub(crate) fits: Fits,
     /// The rule for a leaving IPv4 packet that is longer than the MTU (FWD-4).
     pub(crate) oversize_ipv4: OversizeIpv4,
@@ -26,9 +29,11 @@ pub(crate) struct Host {
     pub(crate) marks: Marks,
     /// The hooks that a packet from this host to itself passes (FWD-7).
     pub(crate) looping: Looping,
-    /// The neighbour that a routed packet leaves to, if its destination changed (NFQ-72).
+    /// The neighbour that a packet leaves to, if its destination changed after it was routed
+    /// (NFQ-72).
     pub(crate) next_hop: NextHop,
-    /// The rule for a packet whose addresses, TOS or mark changed at OUTPUT (VER-10).
+    /// The rule for a packet whose addresses, TOS or mark changed while it was queued at OUTPUT
+    /// (VER-10).
     pub(crate) reroute: Reroute,
     /// The hooks at which table mangle has a chain.
     pub(crate) mangle_chains: MangleChains,
@@ -66,7 +71,7 @@ pub(crate) enum EthernetPadding {
     Kept,
 }
 
-/// The longest packet that leaves in one piece.
+/// The length of the longest packet that leaves in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fits {
     /// A packet leaves in one piece if it is no longer than the MTU.
@@ -127,7 +132,7 @@ pub(crate) enum Looping {
     PastPostrouting,
 }
 
-/// The neighbour that a routed packet leaves to, if its destination changed.
+/// The neighbour that a packet leaves to, if its destination changed after it was routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextHop {
     /// The packet leaves to the neighbour with the destination that the packet had when it was
@@ -137,7 +142,7 @@ pub(crate) enum NextHop {
     AsItLeaves,
 }
 
-/// The rule for a packet whose addresses, TOS or mark changed at OUTPUT.
+/// The rule for a packet whose addresses, TOS or mark changed while it was queued at OUTPUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reroute {
     /// A packet changed at OUTPUT is routed again, and dropped if there is no route.

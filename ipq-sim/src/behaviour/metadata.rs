@@ -25,13 +25,13 @@ pub(crate) enum OutputProtocol {
 /// The packets whose PACKET frame has a hardware type and address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HardwareAddresses {
-    /// Packets that came in by a device have its hardware type and the hardware address of the
-    /// sender, at each hook at which the frame names the incoming device. By `lo` the address is 6
+    /// A packet that came in by a device has the device's hardware type and its sender's hardware
+    /// address, at each hook at which the frame names the incoming device. By `lo` the address is 6
     /// zeros.
     Arrived,
-    /// Packets that came in by a device have its hardware type and the hardware address of the
-    /// sender, at each hook at which the frame names the incoming device. By `lo` the address has
-    /// length 0.
+    /// A packet that came in by a device has the device's hardware type and its sender's hardware
+    /// address, at each hook at which the frame names the incoming device. By `lo` the packet has
+    /// the hardware type, but an address of length 0.
     ArrivedByEthernet,
     /// No packet has a hardware type or address.
     Never,
@@ -40,8 +40,8 @@ pub(crate) enum HardwareAddresses {
 /// The arriving packets that get a time stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timestamps {
-    /// All arriving packets get a time stamp, since something on the host always asks for them
-    /// (NFQ-87).
+    /// All arriving packets get a time stamp. On such a kernel something on the host always asks
+    /// for time stamps (NFQ-87).
     Always,
     /// Packets that arrive while either family's queue has a peer get a time stamp.
     WhileAnyPeer,

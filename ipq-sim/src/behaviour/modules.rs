@@ -1,9 +1,10 @@
-//! The queues that a kernel has, and what they share.
+//! The rules for which queues a kernel has, and for their modules and sysctls.
 
 use crate::per_family::PerFamily;
 use crate::queue::nfnetlink;
 
-/// The rules for the modules of `ip_queue` and `ip6_queue`, and for numbered queues.
+/// The rules for which queues the kernel has: those of `ip_queue` and `ip6_queue`, or numbered
+/// ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Modules {
     /// The netlink protocol of each family's queue (ATT-1, LIB-1).
@@ -12,9 +13,9 @@ pub(crate) struct Modules {
     pub(crate) ipv6_queue: Ipv6Queue,
     /// The effect of unloading a module (EVT-2).
     pub(crate) unloading: Unloading,
-    /// The queues whose maximum length a sysctl sets (EVT-3).
+    /// The queues whose maximum length one family's sysctl sets (EVT-3).
     pub(crate) maximum_length: MaximumLength,
-    /// The queue that IPv6 packets go to (EVT-3).
+    /// The queue that QUEUE sends IPv6 packets to (EVT-3).
     pub(crate) ipv6_packets: Ipv6Packets,
     /// The rules of numbered queues; `None` on a kernel that has `ip_queue`. No kernel here has
     /// both.
@@ -22,7 +23,7 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
-    /// Returns the rule of numbered queues that a seeded fault breaks. Returns `None` without such
+    /// Returns the flaw that a seeded fault puts into numbered queues. Returns `None` without such
     /// a fault.
     pub(crate) fn numbered_flaw(&self) -> Option<nfnetlink::Flaw> {
         self.numbered.as_ref().and_then(nfnetlink::Rules::flaw)
@@ -47,16 +48,16 @@ pub(crate) enum Unloading {
     KeepsQueue,
 }
 
-/// The queues whose maximum length a sysctl sets.
+/// The queues whose maximum length one family's sysctl sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MaximumLength {
-    /// A sysctl sets the maximum length of its own queue.
+    /// The sysctl of a family sets the maximum length of that family's queue only.
     OfOneQueue,
-    /// A sysctl sets the maximum length of both queues. No kernel does this.
+    /// The sysctl of either family sets the maximum length of both queues. No kernel does this.
     OfBothQueues,
 }
 
-/// The queue that IPv6 packets go to.
+/// The queue that QUEUE sends IPv6 packets to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ipv6Packets {
     /// IPv6 packets go to the IPv6 queue.

@@ -6,7 +6,8 @@ use ipq_core::Errno;
 /// The rules for netlink sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Netlink {
-    /// The netlink protocols that a socket can be opened for (SOCK-1).
+    /// The netlink protocols that a socket can be opened for (SOCK-1). On a kernel with numbered
+    /// queues it is 12 alone, whatever this rule says.
     pub(crate) opening: Opening,
     /// The check that a port id is free when a socket is bound to it (SOCK-2).
     pub(crate) port_is_free: Check,
@@ -14,12 +15,12 @@ pub(crate) struct Netlink {
     pub(crate) socket_is_unbound: Check,
     /// The rule for the port id that the kernel chooses for a socket (SOCK-2).
     pub(crate) automatic_port: AutomaticPort,
-    /// The first port id, as a signed number, that the kernel chooses for a process whose own id is
-    /// taken. The next ones count down from there (SOCK-2).
+    /// The first port id, as a signed number, that the kernel chooses for a socket whose process's
+    /// id is taken as a port id. The next ones count down from there (SOCK-2).
     pub(crate) first_automatic_port: i32,
     /// The rule for the rest of a datagram that is longer than the receive call's buffer (SOCK-3).
     pub(crate) cut_datagram: CutDatagram,
-    /// The time for which datagrams are refused after an overrun (SOCK-4).
+    /// The time for which the kernel's datagrams to a socket are refused after an overrun (SOCK-4).
     pub(crate) latch: Latch,
     /// The rule that says if the next receive call reports an overrun (SOCK-4).
     pub(crate) overrun: Overrun,
@@ -29,9 +30,10 @@ pub(crate) struct Netlink {
     pub(crate) socket_error: SocketError,
     /// The measure by which a datagram fills a receive buffer (SOCK-5).
     pub(crate) charge: Charge,
-    /// The check that a receive buffer gets no more than the profile's limit (SOCK-4, ERA-14).
+    /// The check that holds a request by `SO_RCVBUF` to the profile's limit (SOCK-4, ERA-14).
     pub(crate) receive_buffer_limit: Check,
-    /// The condition on which a receive buffer is full (SOCK-4, NFQ-100).
+    /// The condition on which a receive buffer is full, so that the next datagram is refused
+    /// (SOCK-4, NFQ-100).
     pub(crate) full: Full,
     /// The rule for sending a datagram without bytes (NFQ-105).
     pub(crate) empty_datagram: EmptyDatagram,
@@ -41,9 +43,9 @@ pub(crate) struct Netlink {
     pub(crate) user_datagrams: UserDatagrams,
     /// The length in bytes of the longest datagram that can be sent (SOCK-9).
     pub(crate) send_limit: SendLimit,
-    /// The number of bytes that a send call returns (LIB-2).
+    /// The number of bytes that a send call to a queue of `ip_queue` returns (LIB-2).
     pub(crate) sent_count: SentCount,
-    /// The error of a receive call on a socket without an error or a datagram (LIB-3).
+    /// The error of a receive call that finds neither a pending error nor a datagram (LIB-3).
     pub(crate) nothing_there: Errno,
 }
 
@@ -53,7 +55,8 @@ pub(crate) enum Opening {
     /// The protocols of loaded modules. Opening a socket for another protocol fails with
     /// EPROTONOSUPPORT.
     LoadedModules,
-    /// The protocols of modules that the kernel has, loaded or not. No kernel does this.
+    /// The protocols of modules that the kernel has, loaded or not. Opening a socket for another
+    /// protocol fails with EPROTONOSUPPORT. No kernel does this.
     AnyModule,
     /// All protocols from 0 to 31. Where no module is loaded for a protocol, each send fails with
     /// ECONNREFUSED.
@@ -79,13 +82,13 @@ pub(crate) enum CutDatagram {
     RestKept,
 }
 
-/// The time for which datagrams are refused after an overrun.
+/// The time for which the kernel's datagrams to a socket are refused after an overrun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Latch {
-    /// After an overrun datagrams are refused until the receive buffer is empty.
+    /// After an overrun the kernel's datagrams are refused until the receive buffer is empty.
     UntilEmpty,
-    /// After an overrun datagrams are refused until the receive buffer has room. No kernel does
-    /// this.
+    /// After an overrun the kernel's datagrams are refused only until the receive buffer has room.
+    /// No kernel does this.
     UntilRoom,
 }
 
@@ -102,7 +105,8 @@ pub(crate) enum Overrun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoEnobufs {
     /// With `NETLINK_NO_ENOBUFS` an overrun is not reported, and the datagrams after it are taken
-    /// if there is room. Setting the option ends the congestion that an earlier overrun left.
+    /// if there is room. If datagrams are refused after an earlier overrun, setting the option ends
+    /// that.
     QuietAndUnlatched,
     /// The option `NETLINK_NO_ENOBUFS` has no effect.
     Nothing,
@@ -110,17 +114,18 @@ pub(crate) enum NoEnobufs {
     /// receive buffer is empty. No kernel does this.
     QuietOnly,
     /// With `NETLINK_NO_ENOBUFS` an overrun is not reported, and the datagrams after it are taken
-    /// if there is room. Setting the option does not end the congestion that an earlier overrun
-    /// left. No kernel does this.
+    /// if there is room. If datagrams are refused after an earlier overrun, setting the option does
+    /// not end that. No kernel does this.
     LatchKept,
 }
 
 /// The effect of `SO_ERROR` on the pending error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketError {
-    /// `SO_ERROR` takes the pending error, so that the next receive call does not report it.
+    /// `SO_ERROR` returns and clears the pending error, so that the next receive call does not
+    /// report it.
     Taken,
-    /// `SO_ERROR` leaves the error pending. No kernel does this.
+    /// `SO_ERROR` returns the pending error, but does not clear it. No kernel does this.
     Left,
 }
 
@@ -134,13 +139,14 @@ pub(crate) enum Charge {
     Length,
 }
 
-/// The condition on which a receive buffer is full.
+/// The condition on which a receive buffer is full, so that the next datagram is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// A receive buffer is full if the datagrams that wait weigh more than its size.
+    /// A receive buffer is full if the datagrams that wait in it weigh more than its size. The next
+    /// datagram's weight does not count.
     WithoutNext,
-    /// A receive buffer is full if at least one datagram waits, and those that wait and the next
-    /// one together weigh more than its size.
+    /// A receive buffer is full if at least one datagram waits in it, and the waiting ones and the
+    /// next one together weigh more than its size.
     WithNext,
 }
 
@@ -169,8 +175,8 @@ pub(crate) enum UserDatagrams {
     /// A datagram to another program's port id arrives there. If the receive buffer there is full,
     /// the send call fails with EAGAIN.
     Delivered,
-    /// A datagram to another program's port id is lost, and the send call succeeds. No kernel does
-    /// this.
+    /// A datagram to another program's port id is lost, and the send call succeeds if the receive
+    /// buffer there has room. No kernel does this.
     Lost,
 }
 
@@ -183,7 +189,7 @@ pub(crate) enum SendLimit {
     Unlimited,
 }
 
-/// The number of bytes that a send call returns.
+/// The number of bytes that a send call to a queue of `ip_queue` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SentCount {
     /// A send call returns the number of bytes that were sent.

@@ -5,7 +5,8 @@
 pub(crate) struct Queueing {
     /// The effect of mode NONE on a packet (PKT-1).
     pub(crate) mode_none: ModeNone,
-    /// The rule that says if a packet without a listener counts as "Queue dropped" (PKT-1).
+    /// The rule that says if a packet without a listener counts in the figure "Queue dropped" of
+    /// the /proc text (PKT-1).
     pub(crate) no_listener: Counted,
     /// The rule for a packet that finds the queue full (PKT-2).
     pub(crate) when_full: WhenFull,
@@ -13,13 +14,16 @@ pub(crate) struct Queueing {
     pub(crate) full_at: FullAt,
     /// The rule that says if the maximum length is compared as a signed number (PKT-2).
     pub(crate) maximum_length: Signedness,
-    /// The rule that says if a packet with an undeliverable frame counts as dropped (PKT-3).
+    /// The rule that says if a packet whose frame can't be delivered counts in the /proc text's
+    /// last figure, "Netlink dropped" or "Netfilter dropped" (PKT-3).
     pub(crate) undeliverable: Counted,
     /// The number of bytes of a packet that are copied into its frame (PKT-4).
     pub(crate) copied: Copied,
-    /// The freed entry that is handed out first, which decides a new packet's id (PKT-9).
+    /// The rule for which of the freed queue entries is handed out first. A packet's id is its
+    /// entry's address, so this decides a new packet's id (PKT-9).
     pub(crate) reuse: Reuse,
-    /// The pools that the records of entries come from, and what else takes records there (PKT-9).
+    /// The pools that the memory of queue entries comes from, and what else takes records there
+    /// (PKT-9).
     pub(crate) record_pools: RecordPools,
     /// The fragments of a packet that are queued (PKT-11).
     pub(crate) fragments: Fragments,
@@ -87,15 +91,15 @@ pub(crate) enum Copied {
     /// Mode PACKET copies one byte more than a range above 0 says, and otherwise
     /// [`Range`](Self::Range) holds. No kernel does this.
     OneMore,
-    /// A range that holds the whole packet copies nothing, and otherwise [`Range`](Self::Range)
-    /// holds. No kernel does this.
+    /// A range above 0 that holds the whole packet copies nothing, and otherwise
+    /// [`Range`](Self::Range) holds. No kernel does this.
     WideCopiesNothing,
     /// Mode META copies the whole packet, and otherwise [`Range`](Self::Range) holds. No kernel
     /// does this.
     MetaCopiesAll,
 }
 
-/// The freed entry that is handed out first.
+/// The rule for which of the freed queue entries is handed out first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reuse {
     /// The entry that was freed last is handed out first.
@@ -104,36 +108,42 @@ pub(crate) enum Reuse {
     FirstFreedFirst,
 }
 
-/// The pools of memory that the records of queue entries come from.
+/// The pools of memory that queue entries come from. A record is a piece of such memory, for one
+/// entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordPools {
     /// Each family's entries come from a pool of their own.
     OfEachFamily,
     /// The entries of both families come from one pool.
     Shared,
-    /// Each family's entries come from a pool of their own. The hook's note on a queued packet, of
-    /// either family, takes a record of IPv4's pool, before the entry takes one.
+    /// Each family's entries come from a pool of their own. For a queued packet of either family
+    /// the hook keeps a note of where the packet goes on. The note takes a record of IPv4's pool,
+    /// before the entry takes one.
     WithNotes(Notes),
 }
 
-/// The rules by which hooks' notes, sockets and devices share pools with queue entries.
+/// The rules for kernels on which hooks' notes of queued packets, sockets and devices take records
+/// of the queue entries' pools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// The record that is freed first when a queue is emptied: the note's or the entry's. After a
-    /// verdict the note's is first.
+    /// The record of a packet that is freed first when a queue is emptied: the note's or the
+    /// entry's. After a verdict the note's is always freed first.
     pub(crate) flushing: Flushing,
-    /// `true` if an open socket holds a record of the size that IPv6's entries have.
+    /// `true` if each open socket holds a record of IPv6's pool.
     pub(crate) sockets_take_ipv6_records: bool,
-    /// `true` if a device that comes up takes a record of the size that IPv4's entries have.
+    /// `true` if a device takes a record of IPv4's pool for good each time that it comes up.
     pub(crate) devices_take_ipv4_records: bool,
 }
 
-/// The record of a packet that is freed first when a queue is emptied.
+/// The record of a packet that is freed first when a queue is emptied. The record freed last is
+/// handed out first, and the next packet's note takes one before its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushing {
-    /// The note is freed first, so that the next packet's note gets the entry's record.
+    /// The note's record is freed first. So in IPv4's queue the next packet's note gets the entry's
+    /// record.
     NoteFirst,
-    /// The entry is freed first, so that the next packet's entry gets the entry's record.
+    /// The entry's record is freed first. So in IPv4's queue the next packet's note gets the note's
+    /// record, and its entry the entry's.
     EntryFirst,
 }
 
@@ -142,7 +152,7 @@ pub(crate) enum Flushing {
 pub(crate) enum Fragments {
     /// All fragments are queued, one by one.
     All,
-    /// Only the first fragment of a packet is queued. The others pass the rule. No kernel does
-    /// this.
+    /// Only the first fragment of a packet is queued. The others skip the QUEUE rule and go on with
+    /// the next rule. No kernel does this.
     FirstOnly,
 }

@@ -1,6 +1,7 @@
 //! The rules for the reply to a message.
 
-/// The rules for `NLMSG_ERROR` frames.
+/// The rules for `NLMSG_ERROR` frames, by which the kernel answers a message: an error or an
+/// acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Replies {
     /// The part of the message that an error quotes (WIRE-6).
@@ -15,7 +16,8 @@ pub(crate) struct Replies {
     pub(crate) stated_length: StatedLength,
     /// The sign of the error number in a reply (ERR-4, WIRE-6).
     pub(crate) sign: ErrorSign,
-    /// The rule that says if a reply needs room in the receive buffer (SOCK-4).
+    /// The rule that says if a reply needs room in the receive buffer of the socket that it goes to
+    /// (SOCK-4).
     pub(crate) room: ReplyRoom,
 }
 
@@ -65,11 +67,11 @@ pub(crate) enum ErrorSign {
     Positive,
 }
 
-/// The rule that says if a reply needs room in the receive buffer.
+/// The rule that says if a reply needs room in the receive buffer of the socket that it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyRoom {
     /// A reply needs room in the receive buffer, which it shares with PACKET frames. Without room
-    /// it is lost.
+    /// it is lost, and the socket has an overrun.
     OfReceiveBuffer,
     /// A reply is put into the receive buffer however full that is. No kernel does this.
     Unlimited,

@@ -1,4 +1,4 @@
-//! The rules for checking a message to a queue, and for obeying it.
+//! The rules for checking a message to a queue, and for doing what it asks.
 
 use ipq_core::wire::{Objection, Response};
 
@@ -35,7 +35,7 @@ pub(crate) struct Requests {
     pub(crate) mode_none: ModeNoneRequest,
     /// The way in which a copy range, a word of the message, is cut to at most 65,535 (MSG-8).
     pub(crate) range_cut: RangeCut,
-    /// The effect of a mode change on the packets that are queued (PKT-10).
+    /// The effect of a mode message that is accepted on the packets that are queued (PKT-10).
     pub(crate) mode_change: ModeChange,
     /// The messages whose success is acknowledged (MSG-10).
     pub(crate) acknowledged: Acknowledged,
@@ -83,10 +83,11 @@ pub(crate) enum BodyLength {
 /// The lengths that a mode message's body may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeBody {
-    /// The body has the length of the union of both messages (24 bytes, or 12 for 32 bits), or
-    /// more.
+    /// The body is as long as the union of mode message and verdict (24 bytes, or 12 with words of
+    /// 32 bits), or longer. A shorter one is refused with EINVAL.
     AtLeastUnion,
-    /// The body has just the length of the union of both messages. No kernel does this.
+    /// The body is exactly as long as the union of mode message and verdict. Any other length is
+    /// refused with EINVAL. No kernel does this.
     ExactlyUnion,
 }
 
@@ -108,12 +109,13 @@ pub(crate) enum RangeCut {
     ClampedAtFullWidth,
 }
 
-/// The effect of a mode message on queued packets.
+/// The effect of a mode message that is accepted on the packets that are queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeChange {
-    /// Queued packets stay queued when the mode changes.
+    /// Queued packets stay queued when a mode message sets the mode.
     KeepsPackets,
-    /// Queued packets are dropped when the mode changes. No kernel does this.
+    /// Queued packets are dropped when a mode message sets the mode, even to the same one. No
+    /// kernel does this.
     DropsPackets,
 }
 

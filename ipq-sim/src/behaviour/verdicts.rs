@@ -26,20 +26,23 @@ pub(crate) struct Verdicts {
     pub(crate) unknown_id: Response,
     /// The queued packets that a verdict can be given on (VER-3).
     pub(crate) answerable: Answerable,
-    /// The condition on which a verdict's payload replaces the packet (VER-5).
+    /// The condition on which a verdict's payload replaces the packet's bytes; otherwise the
+    /// payload is ignored (VER-5).
     pub(crate) payload: Payload,
     /// The effect of a replacement that is shorter than the family's fixed header (VER-6).
     pub(crate) short_replacement: ShortReplacement,
-    /// The effect of a longer or shorter replacement on the packet's length (VER-7).
+    /// The length that a packet gets from a replacement that is longer or shorter than it was
+    /// (VER-7).
     pub(crate) resizing: Resizing,
     /// The rule for the IPv4 header checksum of a replacement (VER-8).
     pub(crate) checksum: Checksum,
-    /// The bytes that a replaced packet is queued again with (VER-9).
+    /// The bytes of a packet that goes to the queue again after a verdict QUEUE or REPEAT with a
+    /// replacement (VER-9).
     pub(crate) requeued: Requeued,
 }
 
 impl Verdicts {
-    /// Returns the effect of a verdict by this kernel's rules.
+    /// Returns the effect that a verdict of this value has on this kernel.
     pub(crate) const fn effect(&self, verdict: Verdict) -> Effect {
         match verdict {
             Verdict::Drop => self.drop,
@@ -53,27 +56,29 @@ impl Verdicts {
     }
 }
 
-/// The effect of a verdict on its packet. "Routed again if changed at OUTPUT" is what happens first
-/// to a packet that was queued at OUTPUT and whose addresses, TOS or mark have changed since; the
-/// host's rule [`Reroute`](super::Reroute) says how (VER-10).
+/// The effect of a verdict on its packet. Some effects say "routed again if changed at OUTPUT".
+/// This is for a packet that was queued at OUTPUT and whose addresses, TOS or mark have changed
+/// since: before it goes on, it is routed as [`Reroute`](super::Reroute) says (VER-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The verdict is refused with EINVAL, and the packet stays queued.
     Refused,
     /// The packet is dropped.
     Dropped,
-    /// The packet goes on with the hook's next function, routed again if changed at OUTPUT.
+    /// The packet goes on with the hook's next function, after it was routed again if changed at
+    /// OUTPUT.
     NextFunction,
     /// The function that queued the packet runs once more, after the packet was routed again if
     /// changed at OUTPUT.
     SameFunction,
-    /// The function that queued the packet runs once more. The packet is never routed again. No
-    /// kernel does this.
+    /// The function that queued the packet runs once more. The packet is not routed again, whatever
+    /// changed. No kernel does this.
     SameFunctionUnrouted,
-    /// The packet skips the rest of the hook's functions, and goes on. It is never routed again.
+    /// The packet skips the rest of the hook's functions, and goes on after the hook. It is not
+    /// routed again, whatever changed.
     NextHook,
-    /// The packet skips the rest of the hook's functions, and goes on, routed again if changed at
-    /// OUTPUT. No kernel does this.
+    /// The packet skips the rest of the hook's functions, and goes on after the hook. Before that
+    /// it is routed again if changed at OUTPUT. No kernel does this.
     NextHookRouted,
     /// The packet is queued again at once, under a new packet id.
     Queued,
@@ -93,17 +98,20 @@ pub(crate) enum CheckedFirst {
 pub(crate) enum Answerable {
     /// A verdict can be given on any queued packet.
     Any,
-    /// A verdict can be given only on the packet that has been queued longest. No kernel does this.
+    /// A verdict can be given only on the packet that has been queued longest. The id of any other
+    /// packet counts as unknown. No kernel does this.
     Oldest,
 }
 
-/// The condition on which a verdict's payload replaces the packet.
+/// The condition on which a verdict's payload replaces the packet's bytes; otherwise the payload is
+/// ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    /// A payload that is not empty replaces the packet if it is as long as `data_len` says.
+    /// A payload that is not empty replaces the packet's bytes if it is exactly as long as
+    /// `data_len` says.
     OfStatedLength,
-    /// A payload that is not empty replaces the packet, whatever `data_len` says. No kernel does
-    /// this.
+    /// A payload that is not empty replaces the packet's bytes, whatever `data_len` says. No kernel
+    /// does this.
     OfAnyLength,
 }
 
@@ -116,14 +124,15 @@ pub(crate) enum ShortReplacement {
     Drops,
 }
 
-/// The effect of a longer or shorter replacement on the packet's length.
+/// The length that a packet gets from a replacement that is longer or shorter than it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resizing {
     /// The packet gets the length of the replacement.
     Exact,
     /// A longer replacement is cut to the packet's length. No kernel does this.
     NeverGrows,
-    /// After a shorter replacement, the rest of the packet stays as it was. No kernel does this.
+    /// A shorter replacement takes the place of the packet's first bytes. The bytes behind it stay
+    /// as they were. No kernel does this.
     NeverShrinks,
 }
 
@@ -136,12 +145,13 @@ pub(crate) enum Checksum {
     Mended,
 }
 
-/// The bytes that a replaced packet is queued again with.
+/// The bytes of a packet that goes to the queue again after a verdict QUEUE or REPEAT with a
+/// replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Requeued {
-    /// A packet that is queued again has the replacement's bytes.
+    /// The packet has the replacement's bytes.
     Replaced,
-    /// A packet that is queued again has the bytes from before the replacement. No kernel does
+    /// The packet has its bytes from before the verdict: the replacement is ignored. No kernel does
     /// this.
     Original,
 }

@@ -3,7 +3,8 @@
 use crate::behaviour::{EIGHT_LINES, Figure, Flushing, IPV4_LINES, IPV6_LINES, Line, Notes, ProcText, RecordPools};
 use crate::per_family::PerFamily;
 
-/// The pools of records of Linux 2.4.32, where hooks' notes and sockets take records, too.
+/// Linux 2.4.32's pools of queue-entry records, of which other things of the kernel take records,
+/// too: notes of hooks, and sockets.
 pub(super) const NOTES: RecordPools = RecordPools::WithNotes(Notes {
     flushing: Flushing::EntryFirst,
     sockets_take_ipv6_records: true,
@@ -22,7 +23,7 @@ pub(super) const UNTOLD_DEATH: PerFamily<&[Line]> = eight_lines(&with_figure(1, 
 /// The lines of Linux 2.4.16, with the maximum length as later kernels show it.
 pub(super) const UNSIGNED_MAXIMUM: PerFamily<&[Line]> = eight_lines(&with_figure(5, Figure::MaximumLength));
 
-/// Returns the lines for both families' texts.
+/// Returns `lines` for both families' texts.
 const fn eight_lines(lines: &'static [Line; 8]) -> PerFamily<&'static [Line]> {
     PerFamily::new(lines, lines)
 }
