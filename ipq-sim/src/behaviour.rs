@@ -1,12 +1,12 @@
 //! The rules that differ between kernels, as data.
 //!
-//! A [`Behaviour`] has a field for each rule, whose value says how one kernel treats the matter.
-//! The emulator's code looks at these fields. A [profile](crate::Profile) consists of a behaviour
-//! and of the kernel's numbers, such as buffer sizes. A seeded fault, a deliberate error for
-//! testing a conformance suite, changes one field.
+//! A [`Behaviour`] has a part for each area, with a field for each rule. The field's value says how
+//! one kernel treats the matter, and the emulator's code looks at it. A [profile](crate::Profile)
+//! consists of a behaviour and of the kernel's numbers, such as buffer sizes. A seeded fault, a
+//! deliberate error for testing a conformance suite, changes the value of one rule, or of a few.
 //!
-//! The comment of each field names its requirement. A value whose comment says "No kernel does
-//! this" exists for a seeded fault, which breaks this rule and no other.
+//! The comment of a rule's field names its requirement, such as ATT-1. A value whose comment says
+//! "No kernel does this" exists only for seeded faults.
 
 #![cfg_attr(
     not(feature = "seeded-faults"),
@@ -79,8 +79,8 @@ pub(crate) struct Behaviour {
     pub(crate) proc_text: ProcText,
     /// The rules for netlink sockets (SOCK).
     pub(crate) netlink: Netlink,
-    /// The flaw that a seeded fault puts into the emulator's frames or requests; `None` for every
-    /// kernel.
+    /// The flaw that a seeded fault puts into the emulator. `None` without such a fault: no kernel
+    /// has a flaw.
     pub(crate) flaw: Option<Flaw>,
 }
 

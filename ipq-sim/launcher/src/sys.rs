@@ -78,8 +78,8 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
 }
 
 /// Gives the stopped process a copy of `descriptor`, and returns the copy's number in that process.
-/// The copy gets `number`, or the lowest free number if `number` is `None`. The stopped call is not
-/// answered by this; [`respond`] has to answer it.
+/// The copy gets `number`, in place of what is open there, or the lowest free number if `number` is
+/// `None`. The stopped call is not answered by this; [`respond`] has to answer it.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,

@@ -46,10 +46,11 @@ pub(crate) struct Rule {
 /// with the rules for its calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Interface {
-    /// The kernel's name of the architecture, `AUDIT_ARCH_*`.
+    /// The kernel's number for the architecture, `AUDIT_ARCH_*`.
     pub(crate) audit: u32,
-    /// The first number that belongs to another interface. Calls with this number or a higher one
-    /// fail with ENOSYS.
+    /// The first call number that does not belong to this interface. Calls with this number or a
+    /// higher one fail with ENOSYS. On x86-64 they belong to the x32 interface; elsewhere `end` is
+    /// `u32::MAX`.
     pub(crate) end: u32,
     pub(crate) rules: Vec<Rule>,
 }
@@ -76,11 +77,12 @@ pub(crate) enum Purpose {
     /// Calls are reported to a listener, which answers them. The fields say which calls are
     /// reported beside those that always are.
     Watch {
-        /// `true` if each receive call and each `read` is reported. Otherwise only `recvfrom` is,
-        /// if it asks for the sender on a descriptor from `FIRST_WITH_SENDER` on.
+        /// `true` if each receive call, `read` and `readv` is reported. Otherwise only `recvfrom`
+        /// is, if it asks for the sender on a descriptor from `FIRST_WITH_SENDER` on.
         receives: bool,
-        /// `true` if these are reported, too: `socket` for raw sockets, send calls and `write` on
-        /// descriptors from `FIRST_RAW` on, and all of `setsockopt` and `getsockopt`.
+        /// `true` if these are reported, too: `socket` for raw sockets; send calls, `write` and
+        /// `writev` on descriptors from `FIRST_RAW` on (by `socketcall` on any); and all of
+        /// `setsockopt` and `getsockopt`.
         raw_sockets: bool,
     },
     /// Nothing is reported. `socket` fails with EPROTONOSUPPORT for netlink's given protocols, and
@@ -333,9 +335,9 @@ const fn privileged(call: Privileged) -> What {
     What::Named(Name::Privileged(call))
 }
 
-/// The bit of an `AUDIT_ARCH_*` name of `linux/audit.h` that says little-endian.
+/// The bit of an `AUDIT_ARCH_*` number of `linux/audit.h` that says little-endian.
 const LITTLE_ENDIAN: u32 = 0x4000_0000;
-/// The bit of an `AUDIT_ARCH_*` name of `linux/audit.h` that says 64 bits wide.
+/// The bit of an `AUDIT_ARCH_*` number of `linux/audit.h` that says 64 bits wide.
 const WIDE: u32 = 0x8000_0000;
 
 #[cfg(target_arch = "x86_64")]

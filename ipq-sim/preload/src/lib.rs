@@ -7,8 +7,9 @@
 //! descriptor goes to the emulator: bind, send, receive with the kernel's address and its ENOBUFS,
 //! `SO_RCVBUF`, `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname, getpeername and close. The
 //! descriptor is a real one, so select, poll, dup and fork work. But this object does not know the
-//! copies that dup makes: a call on a copy is not emulated, it reaches the Unix socket to the
-//! emulator as it is. Every other socket is left alone.
+//! copies that dup makes, and has no part in other calls, such as read and write: all calls on a
+//! copy, and those other calls, act on the Unix socket to the emulator as it is. Every other socket
+//! is left alone.
 //!
 //! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, where a program opens them, are the emulated
 //! kernel's, too.
@@ -256,10 +257,11 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
     }
 }
 
-/// Waits for a datagram and returns its sender, without taking it. Does not wait if `flags` has
-/// `MSG_DONTWAIT` or the socket is nonblocking. Fails with ENOBUFS if an overrun is pending before
-/// or after the wait, even if there is a datagram (SOCK-4), and with the wait's error if there is
-/// none. To fail is to set errno and return `Err(-1)`: the receive call has to return the -1.
+/// Waits for a datagram and returns its sender, without taking the datagram. Does not wait if
+/// `flags` has `MSG_DONTWAIT` or the socket is nonblocking. If an overrun is pending before or
+/// after the wait, fails with ENOBUFS, even if a datagram is there (SOCK-4). Otherwise fails with
+/// the error of the wait, such as EAGAIN. To fail is to set errno and return `Err(-1)`: the receive
+/// call has to return the -1.
 fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
     let overrun = || {
         if unix.take_overrun() {

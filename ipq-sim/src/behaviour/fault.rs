@@ -23,8 +23,9 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All faults: those of `ip_queue`, those of numbered queues, and those of rules in
-            /// which kernels differ, each in the order of their requirements.
+            /// All faults, in four groups: those of `ip_queue`, those of numbered queues, those of
+            /// rules in which kernels differ, and those of older kernels' rules. Each group is in
+            /// the order of the requirements.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// Returns the ids of the requirements that the fault breaks. A rule that differs
@@ -36,8 +37,8 @@ macro_rules! faults {
                 ids.split(' ')
             }
 
-            /// Returns the profile of the kernel that the fault is for: Linux 3.4.10 on x86-64,
-            /// unless only another kernel has the rule that it breaks.
+            /// Returns the profile of the kernel that the fault is for. It is Linux 3.4.10 on
+            /// x86-64, unless the fault breaks a rule of another kernel.
             #[must_use]
             pub const fn kernel(self) -> Profile {
                 match self {
@@ -48,7 +49,8 @@ macro_rules! faults {
                 }
             }
 
-            /// Returns a sentence that says what the emulator does wrong with this fault.
+            /// Returns a clause that says what the emulator does wrong with this fault, such as "a
+            /// PACKET frame has type 0x14".
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {

@@ -5,7 +5,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
     /// The check that an arriving frame is for the device's own MAC address, or for a broadcast or
-    /// multicast address that the host takes (FWD-1).
+    /// multicast address (FWD-1).
     pub(crate) destination_address: Check,
     /// The check that an arriving IPv4 packet's header is right (FWD-1).
     pub(crate) ipv4_header: Check,

@@ -47,7 +47,7 @@ pub(crate) enum Timestamps {
     WhileAnyPeer,
     /// Packets that arrive while the IPv4 queue has a peer get a time stamp. No kernel does this.
     WhileIpv4Peer,
-    /// No packet gets a time stamp. No kernel does this.
+    /// No arriving packet gets a time stamp. No kernel does this.
     Never,
 }
 

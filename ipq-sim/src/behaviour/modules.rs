@@ -15,7 +15,7 @@ pub(crate) struct Modules {
     pub(crate) unloading: Unloading,
     /// The queues whose maximum length one family's sysctl sets (EVT-3).
     pub(crate) maximum_length: MaximumLength,
-    /// The queue that QUEUE sends IPv6 packets to (EVT-3).
+    /// The queue that the target QUEUE sends IPv6 packets to (EVT-3).
     pub(crate) ipv6_packets: Ipv6Packets,
     /// The rules of numbered queues; `None` on a kernel that has `ip_queue`. No kernel here has
     /// both.
@@ -57,7 +57,7 @@ pub(crate) enum MaximumLength {
     OfBothQueues,
 }
 
-/// The queue that QUEUE sends IPv6 packets to.
+/// The queue that the target QUEUE sends IPv6 packets to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ipv6Packets {
     /// IPv6 packets go to the IPv6 queue.

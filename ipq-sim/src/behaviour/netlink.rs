@@ -12,6 +12,7 @@ pub(crate) struct Netlink {
     /// The check that a port id is free when a socket is bound to it (SOCK-2).
     pub(crate) port_is_free: Check,
     /// The check, when a socket is bound, that it is not already bound to another port id (SOCK-2).
+    /// Without the check the call succeeds, but the socket keeps the port id that it has.
     pub(crate) socket_is_unbound: Check,
     /// The rule for the port id that the kernel chooses for a socket (SOCK-2).
     pub(crate) automatic_port: AutomaticPort,

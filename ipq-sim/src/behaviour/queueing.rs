@@ -152,7 +152,7 @@ pub(crate) enum Flushing {
 pub(crate) enum Fragments {
     /// All fragments are queued, one by one.
     All,
-    /// Only the first fragment of a packet is queued. The others skip the QUEUE rule and go on with
-    /// the next rule. No kernel does this.
+    /// Only the first fragment of a packet is queued. For the others the rule with target QUEUE is
+    /// skipped, and they go on with the next rule. No kernel does this.
     FirstOnly,
 }

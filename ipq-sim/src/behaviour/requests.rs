@@ -35,7 +35,7 @@ pub(crate) struct Requests {
     pub(crate) mode_none: ModeNoneRequest,
     /// The way in which a copy range, a word of the message, is cut to at most 65,535 (MSG-8).
     pub(crate) range_cut: RangeCut,
-    /// The effect of a mode message that is accepted on the packets that are queued (PKT-10).
+    /// The effect that an accepted mode message has on the packets in the queue (PKT-10).
     pub(crate) mode_change: ModeChange,
     /// The messages whose success is acknowledged (MSG-10).
     pub(crate) acknowledged: Acknowledged,
@@ -109,7 +109,7 @@ pub(crate) enum RangeCut {
     ClampedAtFullWidth,
 }
 
-/// The effect of a mode message that is accepted on the packets that are queued.
+/// The effect that an accepted mode message has on the packets in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeChange {
     /// Queued packets stay queued when a mode message sets the mode.

@@ -56,29 +56,29 @@ impl Verdicts {
     }
 }
 
-/// The effect of a verdict on its packet. Some effects say "routed again if changed at OUTPUT".
-/// This is for a packet that was queued at OUTPUT and whose addresses, TOS or mark have changed
-/// since: before it goes on, it is routed as [`Reroute`](super::Reroute) says (VER-10).
+/// The effect of a verdict on its packet. A packet that was queued at OUTPUT counts as changed if
+/// its addresses, TOS or mark are not those that it had then. [`Reroute`](super::Reroute) says how
+/// such a packet is routed again (VER-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The verdict is refused with EINVAL, and the packet stays queued.
     Refused,
     /// The packet is dropped.
     Dropped,
-    /// The packet goes on with the hook's next function, after it was routed again if changed at
-    /// OUTPUT.
+    /// The packet goes on with the hook's next function. If it was queued at OUTPUT and has
+    /// changed, it is routed again first.
     NextFunction,
-    /// The function that queued the packet runs once more, after the packet was routed again if
-    /// changed at OUTPUT.
+    /// The function that queued the packet runs once more. If the packet was queued at OUTPUT and
+    /// has changed, it is routed again first.
     SameFunction,
-    /// The function that queued the packet runs once more. The packet is not routed again, whatever
-    /// changed. No kernel does this.
+    /// The function that queued the packet runs once more. The packet is not routed again, even if
+    /// it was queued at OUTPUT and has changed. No kernel does this.
     SameFunctionUnrouted,
     /// The packet skips the rest of the hook's functions, and goes on after the hook. It is not
-    /// routed again, whatever changed.
+    /// routed again, even if it was queued at OUTPUT and has changed.
     NextHook,
-    /// The packet skips the rest of the hook's functions, and goes on after the hook. Before that
-    /// it is routed again if changed at OUTPUT. No kernel does this.
+    /// The packet skips the rest of the hook's functions, and goes on after the hook. If it was
+    /// queued at OUTPUT and has changed, it is routed again first. No kernel does this.
     NextHookRouted,
     /// The packet is queued again at once, under a new packet id.
     Queued,
