@@ -35,7 +35,7 @@ pub(crate) struct Host {
     /// The rule for a packet whose addresses, TOS or mark changed while it was queued at OUTPUT
     /// (VER-10).
     pub(crate) reroute: Reroute,
-    /// The hooks at which table mangle has a chain.
+    /// The hooks at which table mangle has a chain (ERA-18).
     pub(crate) mangle_chains: MangleChains,
     /// The rule that says if a forwarded packet has its incoming device at POSTROUTING (PKT-6,
     /// NFQ-86).
@@ -49,7 +49,7 @@ pub(crate) struct Host {
 pub(crate) enum Check {
     /// The check is made.
     Made,
-    /// The check is not made.
+    /// The check is not made. No kernel does this.
     Omitted,
 }
 

@@ -9,7 +9,7 @@ use crate::queue::nfnetlink;
 pub(crate) struct Modules {
     /// The netlink protocol of each family's queue (ATT-1, LIB-1).
     pub(crate) protocols: PerFamily<i32>,
-    /// The rule that says if the kernel has `ip6_queue`.
+    /// The rule that says if the kernel has `ip6_queue` (ERA-16).
     pub(crate) ipv6_queue: Ipv6Queue,
     /// The effect of unloading a module (EVT-2).
     pub(crate) unloading: Unloading,
