@@ -130,8 +130,13 @@ enum Action {
     /// difference needs, and printed as a recording.
     #[command(after_help = DIFF_AFTER_HELP)]
     Diff(DiffArguments),
-    /// Do the steps of recordings, and write the answers to standard output, as recordings of this
-    /// world
+    /// Do steps in a world, and write them to standard output with the world's answers, as
+    /// recordings.
+    ///
+    /// The steps are those of recordings, those that cases do, or generated ones. A recording needs
+    /// none of the cases' code: `replay`, or a program in any language, does its steps again and
+    /// compares the answers.
+    #[command(after_help = RECORD_HELP)]
     Record(RecordArguments),
     /// Print frames of `ip_queue` with their meaning, to test parsers against.
     ///
@@ -414,10 +419,35 @@ struct RecordArguments {
     /// The world to record in
     #[arg(long)]
     world: String,
+    /// Record the steps of cases that pass, chosen as for `run` (nfq, verdicts/acc, VER-3). Left
+    /// out are cases with a step that takes time, and those that only an emulator can do
+    #[arg(long, value_name = "FILTER", num_args = 1.., conflicts_with_all = ["files", "generated"])]
+    cases: Vec<String>,
+    /// Record this many generated sequences of steps, the same as `diff` compares
+    #[arg(long, value_name = "N", conflicts_with = "files")]
+    generated: Option<u64>,
+    /// The queues that generated steps are for
+    #[arg(long, default_value = "ip_queue", requires = "generated")]
+    part: Part,
+    /// The seed of the first generated sequence; the others have the seeds that follow
+    #[arg(long, default_value_t = 0, requires = "generated")]
+    seed: u64,
     /// Only part K of N of the scenarios, such as 1/3; put the outputs of all parts in one file
     #[arg(long, value_name = "K/N")]
     partition: Option<Partition>,
 }
+
+const RECORD_HELP: &str = "\
+Examples:
+  ipq-conformance record --world nfqueue                  the steps of the built-in recordings
+  ipq-conformance record --world nfqueue --cases nfq      those of the cases of numbered queues
+  ipq-conformance record --world nfqueue --part nfqueue --generated 100
+                                                          100 generated sequences
+  ipq-conformance record --world nfqueue --cases nfq >mine.jsonl
+  ipq-conformance replay mine.jsonl                       does the emulator answer alike?
+
+Exit status: 0 nothing went wrong; 2 a scenario could not be recorded, or wrong usage; 3 the world
+can't be tried here, or no scenario was recorded.";
 
 #[cfg(target_os = "linux")]
 #[derive(Debug, Args)]

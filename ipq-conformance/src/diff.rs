@@ -12,7 +12,7 @@ mod plan;
 use crate::recording::Recording;
 use crate::replay::{Difference, ReplayError, replay};
 use crate::suite::filter::Pattern;
-use crate::world::{Capability, WorldError, WorldFactory};
+use crate::world::{Capability, World, WorldError, WorldFactory};
 use serde::Deserialize;
 
 pub use plan::Plan;
@@ -53,6 +53,23 @@ pub struct Divergence {
     pub difference: Difference,
 }
 
+/// Carries out `plan` in the fresh `world`. Returns the steps with the world's answers, as a
+/// recording of the world's machine with this name. Packet ids are never given twice if the world
+/// can do that; the recording's line does not state it. Fails if the world can't begin, do a step
+/// or end.
+pub fn record(plan: &Plan, name: &str, world: &mut dyn World) -> Result<Recording, ReplayError> {
+    let mut setup = plan.setup.clone();
+    // If ids were reused, a verdict that is given twice could hit another packet in another world.
+    setup.never_reuse_ids = world.capabilities().has(Capability::NeverReusedIds);
+    let steps = performance::perform(plan, &setup, world)?;
+    setup.machine = Some(world.machine(&setup));
+    Ok(Recording {
+        name: name.to_owned(),
+        setup,
+        steps,
+    })
+}
+
 impl Pair<'_> {
     /// Carries out `plan` in both worlds, and compares their answers. If they differ in an unknown
     /// way, leaves out the parts of the plan that the difference does not need. `name` becomes the
@@ -72,23 +89,18 @@ impl Pair<'_> {
         let unable = |error: WorldError| ReplayError::World { step: None, error };
         let mut first = self.first.create().map_err(unable)?;
         let mut second = self.second.create().map_err(unable)?;
-        let mut setup = plan.setup.clone();
-        // If ids were reused, a verdict that is given twice could hit another packet in one of the
-        // worlds.
-        setup.never_reuse_ids = first.capabilities().has(Capability::NeverReusedIds);
-        let steps = performance::perform(plan, &setup, first.as_mut())?;
-        setup.never_reuse_ids = second.capabilities().has(Capability::NeverReusedIds);
-        let mut recording = Recording {
-            name: name.to_owned(),
-            setup,
-            steps,
-        };
+        let mut recording = record(plan, name, first.as_mut())?;
+        let machine = recording.setup.machine.take();
+        recording.setup.never_reuse_ids = second.capabilities().has(Capability::NeverReusedIds);
         let replayed = replay(&recording, second.as_mut())?;
         // The recording names the machine on which it can be replayed: the second world's, if that
         // world can stand for other machines; otherwise the first world's.
         let other_machines = second.capabilities().has(Capability::OtherMachines);
-        let describing = if other_machines { &second } else { &first };
-        recording.setup.machine = Some(describing.describe().machine);
+        recording.setup.machine = if other_machines {
+            Some(second.machine(&plan.setup))
+        } else {
+            machine
+        };
         Ok(replayed
             .difference
             .map(|difference| Divergence { recording, difference }))

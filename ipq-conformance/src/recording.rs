@@ -35,6 +35,7 @@ mod embedded;
 mod format;
 mod usage;
 
+use crate::transcript::Event;
 use crate::world::{Observation, Setup, Step};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -70,6 +71,15 @@ pub struct RecordedStep {
     pub step: Step,
     /// The observation after the step.
     pub seen: Observation,
+}
+
+impl RecordedStep {
+    pub(crate) fn of(event: &Event) -> Self {
+        Self {
+            step: event.step.clone(),
+            seen: event.seen.clone(),
+        }
+    }
 }
 
 impl Recording {

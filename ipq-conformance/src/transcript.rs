@@ -59,6 +59,11 @@ impl Transcript {
         &self.events
     }
 
+    /// Returns whether the transcript keeps every step of its case.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.forgotten == 0
+    }
+
     pub(crate) fn last_sent(&self) -> Option<Bytes> {
         self.events.iter().rev().find_map(|event| match &event.step {
             Step::Send { bytes, .. } => Some(bytes.clone()),

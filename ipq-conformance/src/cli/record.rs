@@ -1,25 +1,44 @@
-//! `record`: does the steps of recordings, and writes down the answers.
+//! `record`: does the steps of recordings, of cases or of generated sequences, and writes down the
+//! answers.
 
-use super::{End, Failure, RecordArguments, find_world, unless_possible};
+use super::suggest::refuse_unknown;
+use super::{End, Failure, Part, RecordArguments, find_world, unable, unless_possible};
+use crate::diff::{self, Plan};
 use crate::partition::Partition;
-use crate::recording::{Embedded, Reader, Recording, RecordingError, write_all};
+use crate::recording::{Embedded, Reader, Recording, write_all};
 use crate::replay::{ReplayError, record as record_on};
-use crate::world::{Setup, WorldFactory};
+use crate::suite::runner::Runner;
+use crate::suite::{Case, Filter, KnownDifferences, Outcome, cases};
+use crate::world::{Setup, Step, World, WorldFactory};
+use std::fmt::Display;
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
 pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArguments) -> Result<End, Failure> {
     let factory = find_world(worlds, &arguments.world)?;
-    if let Some(end) = unless_possible(factory.as_ref(), &Setup::default()) {
+    refuse_unknown(&arguments.cases, &[])?;
+    let setup = match arguments.part {
+        Part::IpQueue => Setup::default(),
+        Part::Nfqueue => Setup::with_numbered_queues(Vec::new()),
+    };
+    // Each case tells for itself what it needs of the world.
+    if arguments.cases.is_empty()
+        && let Some(end) = unless_possible(factory.as_ref(), &setup)
+    {
         return Ok(end);
     }
     let mut recorder = Recorder {
         factory,
         partition: arguments.partition,
         recorded: 0,
+        left_out: 0,
         failed: 0,
     };
-    if arguments.files.is_empty() {
+    if !arguments.cases.is_empty() {
+        recorder.cases(&arguments.cases)?;
+    } else if let Some(count) = arguments.generated {
+        recorder.generated(arguments.part, arguments.seed, count)?;
+    } else if arguments.files.is_empty() {
         for file in Embedded::ALL {
             recorder.file(file.reader())?;
         }
@@ -30,17 +49,7 @@ pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArgumen
             Err(error) => recorder.error(&error),
         }
     }
-    eprintln!(
-        "ipq-conformance: {} scenarios recorded, {} not",
-        recorder.recorded, recorder.failed
-    );
-    Ok(match recorder {
-        Recorder {
-            recorded: 0, failed: 0, ..
-        } => End::Nothing,
-        Recorder { failed: 0, .. } => End::Good,
-        _ => End::Unable,
-    })
+    Ok(recorder.end())
 }
 
 struct Recorder {
@@ -48,6 +57,8 @@ struct Recorder {
     /// The part of the scenarios to record; `None` records all.
     partition: Option<Partition>,
     recorded: usize,
+    /// The number of cases that can't be recorded in this world, though nothing went wrong.
+    left_out: usize,
     failed: usize,
 }
 
@@ -57,29 +68,124 @@ impl Recorder {
     /// Reports those that can't be recorded, and leaves them out.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
-            let elsewhere = |recording: &Recording| self.partition.is_some_and(|part| !part.has(&recording.name));
-            if read.as_ref().is_ok_and(elsewhere) {
+            if read.as_ref().is_ok_and(|recording| self.is_elsewhere(&recording.name)) {
                 continue;
             }
             let recorded = read.and_then(|recording| {
-                let unable = |error| ReplayError::World { step: None, error };
-                let recorded = self.factory.create().map_err(unable);
-                let recorded = recorded.and_then(|mut world| record_on(&recording, world.as_mut()));
+                let recorded = self
+                    .create()
+                    .and_then(|mut world| record_on(&recording, world.as_mut()));
                 recorded.map_err(|error| reader.error(error.into()))
             });
             match recorded {
-                Ok(recorded) => {
-                    write_all(&mut io::stdout().lock(), [&recorded])?;
-                    self.recorded += 1;
-                }
+                Ok(recorded) => self.write(&recorded)?,
                 Err(error) => self.error(&error),
             }
         }
         Ok(())
     }
 
-    fn error(&mut self, error: &RecordingError) {
+    /// Runs the cases that `filters` choose and that are in this part, and writes the steps of each
+    /// that passed. Says why another was left out.
+    fn cases(&mut self, filters: &[String]) -> Result<(), Failure> {
+        let filter = Filter::new(filters, &[], true);
+        let known = KnownDifferences::built_in().map_err(unable)?;
+        let runner = Runner::new(Arc::clone(&self.factory), known, 0);
+        for case in cases::all() {
+            if !filter.chooses(&case) || self.is_elsewhere(case.id) {
+                continue;
+            }
+            match runner.record_case(&case) {
+                Ok(recorded) => self.case(&case, &recorded)?,
+                Err(report) if matches!(report.outcome, Outcome::Failed | Outcome::Broken) => {
+                    self.error(&format!("{}: {}", case.id, report.reason.unwrap_or_default()));
+                }
+                Err(report) => {
+                    let reason = report
+                        .reason
+                        .unwrap_or_else(|| "recordings do not state its setup".into());
+                    self.leave_out(&case, &reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn case(&mut self, case: &Case, recorded: &Recording) -> io::Result<()> {
+        let takes_time = |step: &Step| matches!(step, Step::Poll { .. } | Step::Advance { .. } | Step::Clock);
+        if recorded.steps.iter().any(|recorded| takes_time(&recorded.step)) {
+            self.leave_out(case, "the time of a step can't be compared");
+        } else if recorded.to_line().is_none() {
+            self.leave_out(case, "it has a step that recordings have no word for");
+        } else {
+            self.write(recorded)?;
+        }
+        Ok(())
+    }
+
+    /// Records the sequences of this part that `count` seeds from `first` on generate.
+    fn generated(&mut self, part: Part, first: u64, count: u64) -> Result<(), Failure> {
+        let after = first.checked_add(count);
+        let seeds = first..after.ok_or_else(|| unable("there are not so many seeds: give a smaller --seed"))?;
+        for seed in seeds {
+            let name = format!("generated-{seed}");
+            if self.is_elsewhere(&name) {
+                continue;
+            }
+            let plan = match part {
+                Part::IpQueue => Plan::generate(seed),
+                Part::Nfqueue => Plan::generate_numbered(seed),
+            };
+            let recorded = self
+                .create()
+                .and_then(|mut world| diff::record(&plan, &name, world.as_mut()));
+            match recorded {
+                Ok(recorded) => self.write(&recorded)?,
+                Err(error) => self.error(&format!("{name}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&self) -> Result<Box<dyn World>, ReplayError> {
+        let created = self.factory.create();
+        created.map_err(|error| ReplayError::World { step: None, error })
+    }
+
+    /// Returns whether the scenario with this name is in another part.
+    fn is_elsewhere(&self, name: &str) -> bool {
+        self.partition.is_some_and(|part| !part.has(name))
+    }
+
+    fn write(&mut self, recorded: &Recording) -> io::Result<()> {
+        self.recorded += 1;
+        write_all(&mut io::stdout().lock(), [recorded])
+    }
+
+    fn leave_out(&mut self, case: &Case, reason: &str) {
+        self.left_out += 1;
+        eprintln!("ipq-conformance: left out {}: {reason}", case.id);
+    }
+
+    fn error(&mut self, error: &impl Display) {
         self.failed += 1;
         eprintln!("ipq-conformance: {error}");
+    }
+
+    /// Says how many scenarios were recorded, and returns how the command ends.
+    fn end(&self) -> End {
+        let left_out = match self.left_out {
+            0 => String::new(),
+            count => format!(", {count} left out"),
+        };
+        eprintln!(
+            "ipq-conformance: {} scenarios recorded, {} not{left_out}",
+            self.recorded, self.failed
+        );
+        match (self.recorded, self.failed) {
+            (0, 0) => End::Nothing,
+            (_, 0) => End::Good,
+            _ => End::Unable,
+        }
     }
 }

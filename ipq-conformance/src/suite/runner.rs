@@ -7,10 +7,11 @@
 //! running. None of this affects another case.
 
 use crate::partition::Partition;
+use crate::recording::{RecordedStep, Recording};
 use crate::suite::isolation::isolate;
 use crate::suite::{Case, KnownDifferences, Outcome, Stopped, Subject, kernels};
 use crate::transcript::Transcript;
-use crate::world::{Capability, QueueProtocol, Setup, WorldFactory};
+use crate::world::{Capability, Machine, QueueProtocol, Setup, WorldFactory};
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,21 +112,40 @@ impl Runner {
     #[must_use]
     pub fn run_case(&self, case: &Case) -> CaseReport {
         let begun = Instant::now();
+        let attempted = self.attempt(case);
+        self.judge(*case, attempted, begun.elapsed())
+    }
+
+    /// Runs one case as [`run_case`](Self::run_case) does. Returns the steps that it did, with the
+    /// world's answers, as a recording of the world's machine with the case's id as its name.
+    ///
+    /// Fails with the case's report if the case did not pass, also if it differs as expected. A
+    /// case can't be recorded either if it did more steps than a transcript keeps, or if its setup
+    /// has a field that recordings do not state; then the report says that the case passed.
+    pub fn record_case(&self, case: &Case) -> Result<Recording, Box<CaseReport>> {
+        let begun = Instant::now();
+        let attempted = self.attempt(case);
+        let recording = attempted.recording(case);
+        recording.ok_or_else(|| Box::new(self.judge(*case, attempted, begun.elapsed())))
+    }
+
+    /// Runs one case in a fresh world on a thread of its own, and waits until the case ends, at
+    /// most one second beyond its time limit.
+    fn attempt(&self, case: &Case) -> Attempt {
         let (sender, receiver) = mpsc::channel();
         let (factory, seed, body) = (Arc::clone(&self.factory), self.seed, *case);
         let spawned = thread::Builder::new().name(case.id.to_owned()).spawn(move || {
             // Nobody receives the result any more if the case was left behind.
             let _ = sender.send(attempt(&body, factory.as_ref(), seed));
         });
-        let attempted = match spawned {
+        match spawned {
             Ok(_) => receiver.recv_timeout(case.time_limit + GRACE).unwrap_or_else(|_| {
                 let limit = case.time_limit;
                 let reason = format!("over its time limit of {limit:?}: a step did not come back");
                 Attempt::stopped(Outcome::Failed, reason)
             }),
             Err(error) => Attempt::stopped(Outcome::Broken, format!("no thread to run on: {error}")),
-        };
-        self.judge(*case, attempted, begun.elapsed())
+        }
     }
 
     /// Runs `cases`, several at a time if the world allows it. Passes each report to `report`, in
@@ -180,6 +200,7 @@ impl Runner {
         let Attempt {
             stopped,
             mut transcript,
+            ..
         } = attempted;
         let known = self.known.of_case(self.factory.name(), case.id);
         let (outcome, reason, details) = match (stopped, known) {
@@ -228,14 +249,38 @@ fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> 
 struct Attempt {
     stopped: Option<Stopped>,
     transcript: Option<Transcript>,
+    /// The machine that the world stood for; `None` if the world did not begin.
+    machine: Option<Machine>,
 }
 
 impl Attempt {
     fn stopped(outcome: Outcome, reason: String) -> Self {
+        Self::not_begun(Stopped::without_place(outcome, reason))
+    }
+
+    const fn not_begun(stopped: Stopped) -> Self {
         Self {
-            stopped: Some(Stopped::without_place(outcome, reason)),
+            stopped: Some(stopped),
             transcript: None,
+            machine: None,
         }
+    }
+
+    /// Returns the steps of `case`, which was attempted, with their observations. Returns `None`
+    /// if the case did not pass, if the transcript has forgotten steps, or if the case's setup has
+    /// a field that recordings do not state.
+    fn recording(&self, case: &Case) -> Option<Recording> {
+        let transcript = self.transcript.as_ref().filter(|_| self.stopped.is_none())?;
+        let setup = Setup {
+            machine: Some(self.machine.clone()?),
+            ..(case.setup)()
+        };
+        let is_stated = !setup.never_reuse_ids && !setup.earlier_peer_died;
+        (is_stated && transcript.is_whole()).then(|| Recording {
+            name: case.id.to_owned(),
+            setup,
+            steps: transcript.events().iter().map(RecordedStep::of).collect(),
+        })
     }
 }
 
@@ -243,12 +288,7 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
     let attempted = isolate(|| {
         let subject = match begin(case, factory, seed) {
             Ok(subject) => subject,
-            Err(stopped) => {
-                return Attempt {
-                    stopped: Some(stopped),
-                    transcript: None,
-                };
-            }
+            Err(stopped) => return Attempt::not_begun(stopped),
         };
         let result = isolate(|| (case.run)(&subject));
         let stopped = match result {
@@ -262,6 +302,7 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
         };
         Attempt {
             transcript: Some(subject.transcript()),
+            machine: Some(subject.machine().clone()),
             stopped,
         }
     });
