@@ -47,7 +47,7 @@ pub(crate) use format::{QueuesJson, answer, observation, parse_rules, question, 
 pub use usage::Misuse;
 
 /// The length of the longest line that is read, in bytes, with its line end. The recordings that
-/// come with the suite have lines of less than 20,000 bytes.
+/// come with the suite have lines of less than 60,000 bytes.
 pub const MOST_LINE_BYTES: usize = 16 << 20;
 
 /// One scenario: the steps, and what was seen after each.

@@ -9,7 +9,7 @@ use crate::recording::{Embedded, Reader, Recording, write_all};
 use crate::replay::{ReplayError, record as record_on};
 use crate::suite::runner::Runner;
 use crate::suite::{Case, Filter, KnownDifferences, Outcome, cases};
-use crate::world::{Setup, Step, World, WorldFactory};
+use crate::world::{Rule, Setup, Spread, Step, Target, World, WorldFactory};
 use std::fmt::Display;
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -112,9 +112,8 @@ impl Recorder {
     }
 
     fn case(&mut self, case: &Case, recorded: &Recording) -> io::Result<()> {
-        let takes_time = |step: &Step| matches!(step, Step::Poll { .. } | Step::Advance { .. } | Step::Clock);
-        if recorded.steps.iter().any(|recorded| takes_time(&recorded.step)) {
-            self.leave_out(case, "the time of a step can't be compared");
+        if let Some(reason) = irreproducible(recorded) {
+            self.leave_out(case, reason);
         } else if recorded.to_line().is_none() {
             self.leave_out(case, "it has a step that recordings have no word for");
         } else {
@@ -187,5 +186,31 @@ impl Recorder {
             (_, 0) => End::Good,
             _ => End::Unable,
         }
+    }
+}
+
+/// Returns why another world may answer the steps otherwise, even if it does all that it must;
+/// `None` if there is no such reason.
+fn irreproducible(recorded: &Recording) -> Option<&'static str> {
+    let steps = || recorded.steps.iter().map(|recorded| &recorded.step);
+    let added = steps().filter_map(|step| match step {
+        Step::AddRule { rule } => Some(rule),
+        _ => None,
+    });
+    let mut rules = recorded.setup.rules.iter().chain(added);
+    if steps().any(|step| matches!(step, Step::Poll { .. } | Step::Advance { .. } | Step::Clock)) {
+        Some("the time of a step can't be compared")
+    } else if rules.any(balances) {
+        Some("each machine spreads packets over queues by a hash of its own")
+    } else {
+        None
+    }
+}
+
+/// Returns whether the rule sends packets to one of several queues by a hash (NFQ-16).
+fn balances(rule: &Rule) -> bool {
+    match rule.target {
+        Target::NumberedQueue(queue) => queue.first != queue.last && queue.spread == Spread::Balance,
+        _ => false,
     }
 }

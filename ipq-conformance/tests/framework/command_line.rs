@@ -45,6 +45,9 @@ fn recording(name: &str) -> String {
 #[case::no_such_file(&["replay", "nowhere.jsonl"], 2)]
 #[case::the_recordings_that_come_with_it(&["replay"], 0)]
 #[case::a_recording_of_no_file(&["record", "--world", "sim", "nowhere.jsonl"], 2)]
+#[case::a_recording_of_no_case(&["record", "--world", "sim", "--cases", "verdicts/nothing"], 2)]
+#[case::a_recording_of_what_takes_time(&["record", "--world", "sim", "--cases", "libipq/timeout"], 3)]
+#[case::recordings_of_seeds_beyond_the_last(&["record", "--world", "sim", "--generated", "2", "--seed", "18446744073709551615"], 2)]
 #[case::seeds_beyond_the_last(&["diff", "--worlds", "sim,sim", "--seed", "18446744073709551615", "--cases", "1"], 2)]
 #[case::kernels_without_ip_queue(&["diff", "--part", "nfqueue", "--worlds", "linux-6.1-x86_64,linux-6.1-x86_64", "--cases", "2"], 0)]
 #[case::a_matrix_of_a_run(&["matrix", "--world", "sim"], 0)]
@@ -187,13 +190,13 @@ fn the_recordings_are_counted() {
     );
     assert_eq!(
         counted,
-        "1599 scenarios and 4925 frames compared: 1598 equal, 1 as expected, 0 different\n"
+        "1881 scenarios and 7961 frames compared: 1880 equal, 1 as expected, 0 different\n"
     );
     let (out, _) = printed(&program(&["replay", "--format", "json"]));
-    assert_eq!(out.lines().count(), 1600);
+    assert_eq!(out.lines().count(), 1882);
     let last = out.lines().last().map(|line| serde_json::from_str(line).expect("JSON"));
     let expected = serde_json::json!({
-        "summary": { "equal": 1598, "expected": 1, "different": 0, "errors": 0, "frames": 4925 },
+        "summary": { "equal": 1880, "expected": 1, "different": 0, "errors": 0, "frames": 7961 },
     });
     assert_eq!(last, Some(expected));
 }
@@ -268,6 +271,46 @@ fn what_can_not_be_replayed_is_counted_and_is_the_exit_status() {
     assert!(
         out.ends_with(" 1 equal, 1 different\n1 could not be replayed\n"),
         "{out}"
+    );
+}
+
+/// Checks that cases and generated sequences can be recorded in a world, and that the recordings
+/// replay equal there.
+#[rstest]
+#[case::cases(&["--cases", "nfq-verdicts", "attaching"])]
+#[case::generated(&["--generated", "3", "--seed", "7"])]
+#[case::generated_for_numbered_queues(&["--generated", "3", "--part", "nfqueue"])]
+fn what_was_recorded_replays_equal(#[case] steps: &[&str]) {
+    let (recorded, errors) = printed(&program(&[&["record", "--world", "sim"], steps].concat()));
+    let count = recorded.lines().count();
+    assert!(count >= 3, "{errors}");
+    assert!(
+        errors.contains(&format!("ipq-conformance: {count} scenarios recorded, 0 not")),
+        "{errors}"
+    );
+    let file = file(&recorded);
+    let (out, errors) = printed(&program(&["replay", &file.path().display().to_string()]));
+    assert!(
+        out.ends_with(&format!(" {count} equal, 0 different\n")),
+        "{out}{errors}"
+    );
+}
+
+/// Checks that a case is left out, with the reason, if another kernel may answer its steps
+/// otherwise.
+#[rstest]
+#[case::by_time("nfq-overrun/so-error-takes-the-error", "the time of a step can't be compared")]
+#[case::by_chance(
+    "nfq-rules/balance-spreads",
+    "each machine spreads packets over queues by a hash of its own"
+)]
+fn a_case_that_can_not_be_replayed_is_not_recorded(#[case] case: &str, #[case] reason: &str) {
+    let output = program(&["record", "--world", "sim", "--cases", case]);
+    let (out, errors) = printed(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(3), ""), "{errors}");
+    assert!(
+        errors.starts_with(&format!("ipq-conformance: left out {case}: {reason}\n")),
+        "{errors}"
     );
 }
 

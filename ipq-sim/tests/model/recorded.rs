@@ -37,7 +37,7 @@ pub(crate) struct Difference {
     answers: Box<(Answer, Answer)>,
 }
 
-/// Replays every recording that this repository has.
+/// Replays every recording of `ip_queue` that this repository has.
 pub(crate) fn replay_all() -> Replayed {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
     let files = directory.read_dir().expect("the recordings are beside this package");
@@ -47,6 +47,9 @@ pub(crate) fn replay_all() -> Replayed {
     for file in files {
         for line in std::fs::read_to_string(file).unwrap().lines() {
             let scenario: Value = serde_json::from_str(line).unwrap();
+            if scenario["queues"] == "nfnetlink" {
+                continue;
+            }
             replayed.scenarios += 1;
             replayed.differences.extend(Replay::new(&scenario).run(&scenario).err());
         }
