@@ -111,7 +111,18 @@ fn main() -> Result<(), Failed> {
                 any(),
                 Queue::numbered,
             )?,
-            reads("reads of memory, one after the other, in any order", passes)?,
+            reads(
+                "reads of memory, one after the other, in any order",
+                passes,
+                |next| [next; 32],
+                |place| place[0],
+            )?,
+            reads(
+                "reads of memory, and of the bytes of a packet that it leads to",
+                passes,
+                Entry::leading_to,
+                |entry| entry.packet[0],
+            )?,
         ],
     };
     print!("{}", table(&report));
@@ -177,13 +188,33 @@ fn verdicts<T: Transport>(
     measure(name, passes, turns, to_the_shortest)
 }
 
+/// An entry of a queue, as far as memory goes: two cache lines, and the packet's bytes elsewhere.
+#[repr(align(128))]
+struct Entry {
+    /// Memory for the bytes of a packet of 64, with its link-layer header.
+    packet: Box<[u32; 20]>,
+}
+
+impl Entry {
+    fn leading_to(next: u32) -> Self {
+        Self {
+            packet: Box::new([next; 20]),
+        }
+    }
+}
+
 /// Measures reads of memory where each place read tells the next place to read. One contender for
-/// each of [`LENGTHS`] has this many places. A place is as large as an entry of the emulator's
-/// queue.
-fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
+/// each of [`LENGTHS`] has this many places. `place` makes a place that tells this number, and
+/// `next` reads the number.
+fn reads<P>(
+    name: &str,
+    passes: u16,
+    place: impl Fn(u32) -> P,
+    next: impl Fn(&P) -> u32 + Copy,
+) -> Result<Workload, Failed> {
     let turns = LENGTHS.map(|places| {
         // Each place names the next, and all make one circle.
-        let mut circle: Vec<[u32; 32]> = (0..).map(|place| [place; 32]).take(places).collect();
+        let mut circle: Vec<P> = (0..).map(&place).take(places).collect();
         let mut chance = Rng::with_seed(1);
         for place in (1..places).rev() {
             circle.swap(place, chance.usize(..place));
@@ -192,7 +223,7 @@ fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
         let turn = move || {
             let begun = Instant::now();
             for _ in 0..BATCH {
-                place = circle[place as usize][0];
+                place = next(&circle[place as usize]);
             }
             black_box(place);
             Ok(begun.elapsed())
