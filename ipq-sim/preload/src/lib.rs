@@ -351,7 +351,9 @@ extern "C" fn setsockopt(
         SocketOption::ReceiveBuffer | SocketOption::ForcedReceiveBuffer => unix
             .set_receive_buffer(calls::buffer_bytes(number) as usize)
             .map(|granted| sockets::set_receive_buffer(descriptor, granted)),
-        SocketOption::NoEnobufs => unix.set_no_enobufs(number != 0),
+        SocketOption::NoEnobufs => unix
+            .set_no_enobufs(number != 0)
+            .map(|()| sockets::set_no_enobufs(descriptor, number != 0)),
         // SAFETY: the caller's arguments, unchanged.
         SocketOption::SendBuffer => return unsafe { next::setsockopt()(descriptor, level, option, value, length) },
         _ => return failed(Errno(libc::ENOPROTOOPT)),
@@ -364,10 +366,10 @@ extern "C" fn setsockopt(
 }
 
 /// Stands in for `getsockopt(2)`. On an emulator's socket, `SO_ERROR` takes the pending overrun
-/// (SOCK-4), `SO_RCVBUF` is the size that the emulator granted when the program last set it, and
-/// type, domain and protocol are netlink's. Options of other levels than `SOL_SOCKET` fail. The
-/// rest, such as `SO_RCVBUF` that was never set, are read from the Unix socket. Calls on other
-/// descriptors are passed on.
+/// (SOCK-4), `SO_RCVBUF` is the size that the emulator granted when the program last set it,
+/// `NETLINK_NO_ENOBUFS` is what the program last set, and type, domain and protocol are netlink's.
+/// Other options of other levels than `SOL_SOCKET` fail. The rest, such as `SO_RCVBUF` that was
+/// never set, are read from the Unix socket. Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn getsockopt(
     descriptor: c_int,
@@ -380,6 +382,7 @@ extern "C" fn getsockopt(
     let number = match known.and_then(|unix| Some((unix, SocketOption::named(level, option)?))) {
         Some((unix, SocketOption::Error)) => Some(if unix.take_overrun() { libc::ENOBUFS } else { 0 }),
         Some((_, SocketOption::ReceiveBuffer)) => sockets::receive_buffer(descriptor),
+        Some((_, SocketOption::NoEnobufs)) => Some(sockets::no_enobufs(descriptor).into()),
         Some((_, SocketOption::Type)) => Some(libc::SOCK_RAW),
         Some((_, SocketOption::Domain)) => Some(libc::AF_NETLINK),
         Some((unix, SocketOption::Protocol)) => Some(unix.family().netlink_protocol().into()),

@@ -4,7 +4,7 @@
 use ipq_core::Errno;
 use ipq_core::transport::unix::Unix;
 use libc::c_int;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 /// The size of the table. An emulator's socket needs a descriptor below this number. (Programs with
 /// an `fd_set` use only descriptors below 1024 anyway.)
@@ -12,6 +12,7 @@ const MOST: usize = 4096;
 
 static SOCKETS: [AtomicPtr<Unix>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
 static RECEIVE_BUFFERS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
+static NO_ENOBUFS: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
 
 /// Puts a socket into the table, and returns its descriptor. Sets `SOCK_CLOEXEC` and
 /// `SOCK_NONBLOCK` on the descriptor as `kind`, the second argument of `socket(2)`, asks. Fails
@@ -29,6 +30,7 @@ pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
         }
     }
     set_receive_buffer(descriptor, 0);
+    set_no_enobufs(descriptor, false);
     place.store(Box::into_raw(Box::new(unix)), Ordering::Release);
     Ok(descriptor)
 }
@@ -70,6 +72,18 @@ pub(super) fn receive_buffer(descriptor: c_int) -> Option<c_int> {
 pub(super) fn set_receive_buffer(descriptor: c_int, granted: usize) {
     if let Some(place) = place(&RECEIVE_BUFFERS, descriptor) {
         place.store(c_int::try_from(granted).unwrap_or(c_int::MAX), Ordering::Relaxed);
+    }
+}
+
+/// Returns `true` if the program has turned on `NETLINK_NO_ENOBUFS` for the socket at `descriptor`.
+pub(super) fn no_enobufs(descriptor: c_int) -> bool {
+    place(&NO_ENOBUFS, descriptor).is_some_and(|on| on.load(Ordering::Relaxed))
+}
+
+/// Remembers whether `NETLINK_NO_ENOBUFS` is on for the socket at `descriptor`.
+pub(super) fn set_no_enobufs(descriptor: c_int, on: bool) {
+    if let Some(place) = place(&NO_ENOBUFS, descriptor) {
+        place.store(on, Ordering::Relaxed);
     }
 }
 

@@ -83,6 +83,10 @@ int main(void)
 	CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof value) == 0);
 	length = sizeof value;
 	CHECK(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, &length) == 0 && value == 8192);
+	CHECK(getsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &value, &length) == 0 && value == 0);
+	value = 5;
+	CHECK(setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &value, sizeof value) == 0);
+	CHECK(getsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &value, &length) == 0 && value == 1);
 	other = socket(AF_NETLINK, SOCK_RAW, 3);
 	CHECK(bind(other, (struct sockaddr *)&local, sizeof local) == -1 && errno == EADDRINUSE);
 	CHECK(close(other) == 0);
