@@ -4,8 +4,9 @@
 use crate::call::{Call, SendForm};
 use crate::listener::Listener;
 
-/// The limit of `struct iovec`s for one datagram (a call with more fails with EMSGSIZE), and of
-/// datagrams for one `sendmmsg` (further ones are not read): `UIO_MAXIOV`.
+/// The limit of `struct iovec`s for one datagram (a call with more fails: `writev` with EINVAL, and
+/// `sendmsg` and `sendmmsg` with EMSGSIZE), and of datagrams for one `sendmmsg` (further ones are
+/// not read): `UIO_MAXIOV`.
 const MOST: u64 = 1024;
 
 /// The longest address in bytes: the size of `struct sockaddr_storage`. With a longer one `sendto`
@@ -69,8 +70,9 @@ impl Layout {
 impl Listener {
     /// Reads the datagram number `index` (from 0) of a stopped send call, or returns `None` if the
     /// call has no such datagram. Fails with the error number that the call is to fail with: EFAULT
-    /// if the memory can't be read, EMSGSIZE if the datagram is longer than `longest` bytes or in
-    /// too many parts, EINVAL for an address whose length is negative or too large.
+    /// if the memory can't be read, EMSGSIZE if the datagram is longer than `longest` bytes, EINVAL
+    /// for an address whose length is negative or too large. If there are too many parts, that is
+    /// EINVAL for `writev`, and EMSGSIZE for `sendmsg` and `sendmmsg`.
     pub fn datagram(&self, call: &Call, form: SendForm, index: usize, longest: usize) -> Result<Option<Datagram>, i32> {
         let count = match form {
             SendForm::Messages => u64::from(call.int(2).cast_unsigned()).min(MOST),
@@ -89,6 +91,7 @@ impl Listener {
                 address: self.address(call, call.address(4), call.int(5))?,
                 flags: call.int(3),
             },
+            SendForm::Vectors if call.address(2) > MOST => return Err(libc::EINVAL),
             SendForm::Vectors => Datagram {
                 bytes: self.vectors(call, call.address(1), call.address(2), longest)?,
                 ..Datagram::default()

@@ -123,6 +123,8 @@ static void ipv4(void)
 	SAY(write(raw, bytes, 20));
 	SAY(write(raw, bytes, 19));
 	SAY(write(raw, nowhere, 20));
+	SAY(writev(raw, nowhere, 1025));
+	SAY(writev(raw, nowhere, 1024));
 	SAY(send(raw, bytes, 20, MSG_OOB));
 	to.sin_family = AF_UNSPEC;
 	SAY(connect(raw, peer, sizeof to));
