@@ -90,24 +90,28 @@ impl Options {
         }
         self.check(level, name)?;
         // A byte is enough for most options of IP.
-        let value = match *value {
+        let number = match *value {
             [a, b, c, d, ..] => i32::from_ne_bytes([a, b, c, d]),
             [byte, ..] => byte.into(),
             [] => 0,
         };
         let is_wrong = match (level, name) {
-            (SOL_IP, IP_TTL) => !matches!(value, -1 | 1..=255),
-            (SOL_IPV6, IPV6_UNICAST_HOPS | IPV6_MULTICAST_HOPS | IPV6_TCLASS) => !matches!(value, -1..=255),
-            (SOL_IP, IP_MTU_DISCOVER) => !matches!(value, 0..=5),
+            (SOL_IP, IP_TTL) => !matches!(number, -1 | 1..=255),
+            (SOL_IP, IP_MULTICAST_TTL) => value.is_empty() || !matches!(number, -1..=255),
+            // These take an int.
+            (SOL_IPV6, IPV6_UNICAST_HOPS | IPV6_MULTICAST_HOPS | IPV6_TCLASS) => {
+                value.len() < 4 || !matches!(number, -1..=255)
+            }
+            (SOL_IP, IP_MTU_DISCOVER) => !matches!(number, 0..=5),
             // That of ICMPv6 is the kernel's own.
             (SOL_IPV6, IPV6_CHECKSUM) if self.protocol == ICMPV6 => true,
-            (SOL_IPV6 | SOL_RAW, IPV6_CHECKSUM) => value > 0 && value % 2 == 1,
+            (SOL_IPV6 | SOL_RAW, IPV6_CHECKSUM) => number > 0 && number % 2 == 1,
             _ => false,
         };
         if is_wrong {
             return Err(Errno::EINVAL);
         }
-        self.set.insert((level, name), value);
+        self.set.insert((level, name), number);
         Ok(true)
     }
 
