@@ -224,6 +224,18 @@ fn a_packet_whose_destination_is_not_seen_is_told_to_be_lost() {
 }
 
 #[test]
+fn what_is_longer_than_any_packet_is_told_to_be_lost_and_the_rest_is_sent() {
+    let Some(program) = answer() else { return };
+    let (errors, out) = answered(&program, "long-low");
+    assert!(
+        errors.contains("a packet that the program sent by a raw socket was lost"),
+        "{errors}"
+    );
+    let expected = (0..PACKETS).map(|number| packet(number, true, false));
+    assert_eq!(out, expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn what_a_program_sends_when_it_is_told_to_end_comes_last() {
     let Some(program) = answer() else { return };
     let (errors, out) = answered(&program, "at-end");

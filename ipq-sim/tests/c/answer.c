@@ -50,7 +50,8 @@ static int makes_frames(void)
 
 static void open_socket(void)
 {
-	const int on = 1, mark = 7;
+	static unsigned char too_long[300000];
+	const int on = 1, mark = 7, room = 200000;
 	int low;
 
 	if (is("frame") || is("frame-low"))
@@ -77,10 +78,15 @@ static void open_socket(void)
 	if (is("included"))
 		CHECK(!setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof on));
 	/* Copies of the descriptor have numbers that are not watched. */
-	if (is("low") || is("frame-low") || is("kernel-low")) {
+	if (is("low") || is("frame-low") || is("kernel-low") || is("long-low")) {
 		low = dup(fd);
 		CHECK(low >= 0 && low < 768 && !close(fd));
 		fd = low;
+	}
+	/* More bytes than any packet has. */
+	if (is("long-low")) {
+		CHECK(!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
+		CHECK(write(fd, too_long, sizeof too_long) == sizeof too_long);
 	}
 }
 
@@ -153,7 +159,7 @@ static int send_it(void)
 		message.msg_namelen = sizeof to;
 		return sendmsg(fd, &message, MSG_NOSIGNAL) == LENGTH;
 	}
-	if (is("sendto") || is("child") || is("low") || is("few") || is("at-end"))
+	if (is("sendto") || is("child") || is("low") || is("long-low") || is("few") || is("at-end"))
 		return sendto(fd, packet, LENGTH, 0, (struct sockaddr *)&to, sizeof to) == LENGTH;
 	CHECK(!connect(fd, (struct sockaddr *)&to, sizeof to));
 	if (is("included"))

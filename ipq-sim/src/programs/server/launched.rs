@@ -90,7 +90,7 @@ pub enum Remark {
     Hidden,
     /// A packet that the program sent by a raw socket was lost. It was sent by a descriptor with so
     /// low a number that the launcher did not report the call. Without the address in the call, the
-    /// bytes could not be made into a packet.
+    /// bytes could not be made into a packet; or they were more than any packet has.
     LostRaw,
 }
 

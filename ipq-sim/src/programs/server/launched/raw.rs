@@ -113,7 +113,8 @@ impl Server {
     }
 
     /// Takes the datagrams that came through a raw socket's connection: those whose calls were not
-    /// reported. Forgets the socket if the program has closed it.
+    /// reported. One that is longer than any packet is lost. Forgets the socket if the program has
+    /// closed it.
     pub(in crate::programs::server) fn take_raw(&mut self, key: u64, observer: &mut dyn Observer) {
         let Some(Connection::Raw(raw)) = self.connections.get_mut(&key) else {
             return;
@@ -121,7 +122,10 @@ impl Server {
         let mut has_ended = false;
         while let Ok(count) = self.inbox.receive(raw.connection.as_fd()) {
             for datagram in self.inbox.datagrams() {
-                let bytes = datagram.unwrap_or_default();
+                let Some(bytes) = datagram else {
+                    self.has_lost_raw = true;
+                    continue;
+                };
                 has_ended |= bytes.is_empty();
                 if bytes.is_empty() {
                     continue;
