@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum ParseError {
     /// The datagram, or its front that the parser was given, is shorter than a netlink header.
-    #[error("a netlink message begins with a header of 16 bytes, and this has {found} bytes in all")]
+    #[error("a netlink message begins with a header of 16 bytes, and only {found} bytes of this one were read")]
     NoHeader {
         /// The number of bytes that the parser was given.
         found: usize,
@@ -135,4 +135,18 @@ pub enum ParseError {
         /// The quoted header's type field.
         message_type: u16,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse_header;
+
+    #[test]
+    fn a_header_that_was_not_read_whole_says_nothing_of_the_datagrams_length() {
+        let error = parse_header(&[0; 3], 100).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a netlink message begins with a header of 16 bytes, and only 3 bytes of this one were read"
+        );
+    }
 }
