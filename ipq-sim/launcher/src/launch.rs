@@ -84,13 +84,13 @@ pub struct Launched {
 pub enum LaunchError {
     /// The filter and its listener could not be installed: the kernel is too old, a container
     /// forbids it, the architecture is not known to the launcher, or this process has no
-    /// descriptors left.
+    /// descriptor left for the listener.
     NoListener(io::Error),
     /// The filter without a listener could not be installed, or the architecture is not known to
     /// the launcher.
     NoFilter(io::Error),
-    /// The program, or the thread that starts it, could not be started, or the listener failed
-    /// before the program was there.
+    /// The program, or the thread that starts it, could not be started, there were no descriptors
+    /// for the pipe that tells of the start, or the listener failed before the program was there.
     Program(io::Error),
 }
 
@@ -121,7 +121,7 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     let _making = making_a_process();
     let (installed, listener) = mpsc::channel();
     let (started, child) = mpsc::channel();
-    let (ended, ending) = rustix::pipe::pipe().map_err(|error| LaunchError::NoListener(error.into()))?;
+    let (ended, ending) = rustix::pipe::pipe().map_err(|error| LaunchError::Program(error.into()))?;
     let starting = move || {
         // This end of a pipe is closed when the child is there, at the latest by the end of this
         // thread. That wakes the poll in `start`.
@@ -214,5 +214,29 @@ mod tests {
         assert!(!watched.contains(&Action::Notify(Name::Socket)));
         let guarded = actions(table::interfaces(&[], Purpose::Guard));
         assert!(!guarded.contains(&Action::Refuse(libc::EPROTONOSUPPORT)));
+    }
+
+    /// Runs itself again as a process that may have four descriptors. Three are open, so that there
+    /// are too few for a pipe.
+    #[test]
+    fn without_descriptors_the_program_can_not_be_started() {
+        const NAME: &str = "launch::tests::without_descriptors_the_program_can_not_be_started";
+        const FEW: &str = "IPQ_LAUNCHER_FEW_DESCRIPTORS";
+        if std::env::var_os(FEW).is_none() {
+            let again = Command::new("sh")
+                .args(["-c", "ulimit -n 4; exec \"$0\" --exact \"$1\""])
+                .arg(std::env::current_exe().unwrap())
+                .arg(NAME)
+                .env(FEW, "1")
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&again.stdout);
+            assert!(again.status.success() && told.contains("1 passed"), "{told}");
+        } else if !Watch::default().interfaces().unwrap_or_default().is_empty() {
+            match launch(Command::new("true"), &Watch::default()) {
+                Err(LaunchError::Program(error)) => assert_eq!(error.raw_os_error(), Some(libc::EMFILE)),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }
