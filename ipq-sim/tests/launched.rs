@@ -17,9 +17,10 @@ use c_library::{CORE, SCRATCH, compiled, have, missing_optional, missing_optiona
 use ipq_core::Family;
 use ipq_core::wire::Abi;
 use ipq_launcher::{Launched, Watch, launch};
+use ipq_sim::programs::run::Run;
 use ipq_sim::programs::server::{Remark, Server};
 use ipq_sim::{Kernel, Profile};
-use launching::{PACKETS, assert_all_accepted, can_launch, run, source};
+use launching::{PACKETS, assert_all_accepted, can_launch, capture, run, source};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::collections::BTreeSet;
@@ -330,4 +331,20 @@ fn programs_that_come_one_after_the_other_leave_one_file_however_many_packets_ar
         std::fs::remove_file(&out).unwrap();
     }
     assert_eq!(files.len(), 1);
+}
+
+#[rstest]
+#[case::of_ip_queue("3", Profile::LINUX_3_4_10_X86_64)]
+#[case::of_nfnetlink("12", Profile::LINUX_6_18_X86_64)]
+fn a_kernel_for_ip_queue_leaves_the_one_that_was_set_for_nfnetlink(#[case] protocol: &str, #[case] kernel: Profile) {
+    if !have(&[]) || !can_launch() {
+        return;
+    }
+    let report = Run::new(capture(), compiled(&source("open.c"), &[]))
+        .argument(protocol)
+        .profile(Profile::LINUX_6_18_X86_64)
+        .ip_queue_profile(Profile::LINUX_3_4_10_X86_64)
+        .go()
+        .unwrap();
+    assert_eq!(report.kernel.profile, kernel.name);
 }

@@ -119,8 +119,8 @@ pub struct Run {
     /// The kernel that takes the place of `profile` if the program opens a socket of nfnetlink or a
     /// rule names a queue by its number. `None` if every program gets `profile`.
     numbered: Option<Profile>,
-    /// The reason for `profile` if every program gets it. `None` if the kernel depends on the
-    /// socket that the program opens.
+    /// The reason for the kernel if it was asked for, or a rule names a queue by its number. `None`
+    /// if the socket that the program opens is the reason.
     kernel_reason: Option<KernelReason>,
     /// The number of the nfnetlink queue that packets are sent to. `None` to send them to the queue
     /// with the lowest number that the program listens to, and to the queues whose numbers follow
@@ -512,7 +512,11 @@ impl Run {
     /// as it is.
     #[must_use]
     pub fn ip_queue_profile(self, profile: Profile) -> Self {
-        Self { profile, ..self }
+        Self {
+            numbered: self.numbered.or(Some(self.profile)),
+            profile,
+            ..self
+        }
     }
 
     /// Sets the time after which the run ends if in that time no packet got a verdict, was
