@@ -1,12 +1,17 @@
 //! The emulator as a world: texts and numbers have the form in which a kernel of that time takes
 //! and gives them.
 
-use ipq_conformance::suite::Subject;
-use ipq_conformance::world::{Observation, Setup, Step, World, WorldError, WorldFactory};
+use bytes::Bytes;
+use ipq_conformance::suite::runner::Runner;
+use ipq_conformance::suite::{KnownDifferences, Subject, cases};
+use ipq_conformance::world::topology::{Device, LO, TAP0, TAP1};
+use ipq_conformance::world::{Capabilities, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
 use ipq_conformance::worlds::SimFactory;
 use ipq_core::{Family, PortId};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 const MAXIMUM: [&str; 2] = ["net.ipv4.ip_queue_maxlen", "net.ipv6.ip6_queue_maxlen"];
 
@@ -127,4 +132,67 @@ fn a_name_that_is_open_keeps_its_socket() {
     assert!(matches!(misused, Err(WorldError::Misuse(_))), "{misused:?}");
     let still = world.step(&Step::PortId { socket: "a".into() });
     assert_eq!(still, Ok(Observation::Bind { errno: 0, port_id: 1 }));
+}
+
+/// The factory of emulators that note the packets that the host is made to send.
+#[derive(Default)]
+struct Noting(Arc<Mutex<Vec<(String, Bytes)>>>);
+
+impl WorldFactory for Noting {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+
+    fn create(&self) -> Result<Box<dyn World>, WorldError> {
+        let world = SimFactory::default().create()?;
+        Ok(Box::new(NotingWorld(world, Arc::clone(&self.0))))
+    }
+}
+
+struct NotingWorld(Box<dyn World>, Arc<Mutex<Vec<(String, Bytes)>>>);
+
+impl World for NotingWorld {
+    fn describe(&self) -> Description {
+        self.0.describe()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
+        self.0.begin(setup)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        if let Step::Output { device, packet } = step {
+            self.1.lock().unwrap().push((device.clone(), packet.clone()));
+        }
+        self.0.step(step)
+    }
+}
+
+/// Returns the device to which the host routes a packet: that of a neighbour, or `lo`.
+fn routed_to(packet: &[u8]) -> &'static str {
+    let destination: IpAddr = match packet[0] >> 4 {
+        4 => <[u8; 4]>::try_from(&packet[16..20]).unwrap().into(),
+        _ => <[u8; 16]>::try_from(&packet[24..40]).unwrap().into(),
+    };
+    let behind = |device: &&Device| destination == device.neighbour_ipv4 || destination == device.neighbour_ipv6;
+    [TAP0, TAP1].iter().find(behind).map_or(LO, |device| device.name)
+}
+
+#[test]
+fn each_case_names_the_device_to_which_a_packet_of_the_host_is_routed() {
+    let factory = Arc::new(Noting::default());
+    let runner = Runner::new(Arc::clone(&factory) as _, KnownDifferences::default(), 0);
+    let mut outputs = 0;
+    for case in cases::all() {
+        let id = runner.run_case(&case).case.id;
+        for (device, packet) in factory.0.lock().unwrap().drain(..) {
+            assert_eq!(device, routed_to(&packet), "{id}");
+            outputs += 1;
+        }
+    }
+    assert!(outputs > 10, "{outputs} packets were sent");
 }

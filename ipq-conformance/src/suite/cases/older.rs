@@ -391,7 +391,7 @@ fn malformed_header_is_answered(subject: &Subject) -> CaseResult {
 fn changed_output_keeps_its_route(subject: &Subject) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
-    subject.output(&local.ip())?;
+    subject.output_by(TAP0.name, &local.ip())?;
     let packet = socket.expect_packet()?;
     let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
     socket.replace(packet.id(), &elsewhere)?;

@@ -1,7 +1,7 @@
 //! The cases of topic `verdicts`: what each verdict does to a packet, and which are refused (VER).
 
 use crate::suite::{Case, CaseResult, Packet, ReceivedPacket, Request, Socket, Stopped, Subject};
-use crate::world::topology::{TAP0, TAP1};
+use crate::world::topology::{LO, TAP0, TAP1};
 use crate::world::{Protocol, Rule, Setup, Table};
 use ipq_core::Hook;
 use ipq_core::{Errno, Family, PacketId, Verdict};
@@ -193,7 +193,7 @@ fn queue_queues_again(subject: &Subject) -> CaseResult {
 
 fn changed_output_is_routed_again(subject: &Subject) -> CaseResult {
     let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
-    let (socket, packet) = queued_output(subject, &local)?;
+    let (socket, packet) = queued_output(subject, LO, &local)?;
     let away = local.destination(TAP1.neighbour_ipv4).ip();
     socket.replace(packet.id(), &away)?;
     subject.expect_sent(&TAP1, &away)
@@ -201,7 +201,7 @@ fn changed_output_is_routed_again(subject: &Subject) -> CaseResult {
 
 fn repeated_output_is_routed_again(subject: &Subject) -> CaseResult {
     let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
-    let (socket, packet) = queued_output(subject, &local)?;
+    let (socket, packet) = queued_output(subject, LO, &local)?;
     let away = local.destination(TAP1.neighbour_ipv4).ip();
     socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&away))?;
     let again = socket.expect_packet()?;
@@ -211,7 +211,7 @@ fn repeated_output_is_routed_again(subject: &Subject) -> CaseResult {
 
 fn stopped_output_keeps_its_route(subject: &Subject) -> CaseResult {
     let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
-    let (socket, packet) = queued_output(subject, &local)?;
+    let (socket, packet) = queued_output(subject, TAP0.name, &local)?;
     let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
     socket.request(&Request::verdict(packet.id(), Verdict::Stop).replacement(&elsewhere))?;
     subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)?;
@@ -220,17 +220,21 @@ fn stopped_output_keeps_its_route(subject: &Subject) -> CaseResult {
 
 fn changed_output_without_a_route_is_dropped(subject: &Subject) -> CaseResult {
     let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
-    let (socket, packet) = queued_output(subject, &local)?;
+    let (socket, packet) = queued_output(subject, TAP0.name, &local)?;
     let nowhere = local.destination(Ipv4Addr::new(198, 51, 100, 1)).ip();
     socket.replace(packet.id(), &nowhere)?;
     subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
 }
 
-/// Attaches to the IPv4 queue, and makes this host send the packet `local`. Returns the socket and
-/// the packet as the queue handed it over.
-fn queued_output<'s>(subject: &'s Subject, local: &Packet) -> Result<(Socket<'s>, ReceivedPacket), Stopped> {
+/// Attaches to the IPv4 queue, and makes this host send the packet `local`, which is routed to
+/// `device`. Returns the socket and the packet as the queue handed it over.
+fn queued_output<'s>(
+    subject: &'s Subject,
+    device: &str,
+    local: &Packet,
+) -> Result<(Socket<'s>, ReceivedPacket), Stopped> {
     let socket = subject.attach(Family::Ipv4)?;
-    subject.output(&local.ip())?;
+    subject.output_by(device, &local.ip())?;
     let packet = socket.expect_packet()?;
     Ok((socket, packet))
 }

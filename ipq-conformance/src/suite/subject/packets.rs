@@ -46,7 +46,8 @@ impl Subject {
         }
     }
 
-    /// Sends the packet `ip` from this host to one of the host's own addresses, by `lo`.
+    /// Sends the packet `ip` from this host to one of the host's own addresses, which is routed to
+    /// `lo`. A packet to a neighbour is sent with [`output_by`](Self::output_by).
     #[track_caller]
     pub fn output(&self, ip: &[u8]) -> CaseResult {
         self.output_by(topology::LO, ip)
