@@ -112,7 +112,7 @@ impl Pair<'_> {
     fn shrink(&self, plan: &Plan, mut shortest: Divergence) -> Result<Divergence, ReplayError> {
         let mut plan = plan.clone();
         let name = shortest.recording.name.clone();
-        let mut piece = plan.length().div_ceil(2);
+        let mut piece = plan.length().div_ceil(2).max(1);
         let mut attempts = 0;
         loop {
             let before = plan.length();
@@ -194,5 +194,71 @@ impl KnownDivergences {
         let names = [pair.first.name(), pair.second.name()];
         let known = self.0.iter().find(|known| known.is(names, difference));
         known.map(|known| known.reason.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{Capabilities, Description, Observation, Setup, Step, World};
+    use crate::worlds::SimFactory;
+
+    /// Emulators, and a frame that leaves by every device whenever somebody looks.
+    struct Talkative;
+
+    impl WorldFactory for Talkative {
+        fn name(&self) -> &'static str {
+            "talkative"
+        }
+
+        fn create(&self) -> Result<Box<dyn World>, WorldError> {
+            SimFactory::default()
+                .create()
+                .map(|world| Box::new(TalkativeWorld(world)) as _)
+        }
+    }
+
+    struct TalkativeWorld(Box<dyn World>);
+
+    impl World for TalkativeWorld {
+        fn describe(&self) -> Description {
+            self.0.describe()
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            self.0.capabilities()
+        }
+
+        fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
+            self.0.begin(setup)
+        }
+
+        fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+            match step {
+                Step::Sniff { .. } => Ok(Observation::Sniff {
+                    frame: Some(bytes::Bytes::from_static(&[0; 14])),
+                }),
+                step => self.0.step(step),
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_without_actions_and_rules_can_not_become_shorter() {
+        let pair = Pair {
+            first: &SimFactory::default(),
+            second: &Talkative,
+            known: &KnownDivergences::default(),
+        };
+        let plan = Plan {
+            setup: Setup::with_rules([]),
+            actions: Vec::new(),
+        };
+        assert_eq!(plan.length(), 0);
+        let compared = pair.compare(&plan, "empty").expect("both can be tried");
+        let Compared::Different(divergence) = compared else {
+            panic!("they differ: {compared:?}");
+        };
+        assert_eq!(divergence.difference.step, 1);
     }
 }
