@@ -77,7 +77,7 @@ fn compare_rest(
     let left = figures.left().ok_or_else(|| {
         unable(format!(
             "there are no {cases} seeds from {first} on: the last is {}; give --seed a smaller one",
-            u64::MAX
+            u64::MAX - 1
         ))
     })?;
     if figures.difference.is_some() {

@@ -196,6 +196,19 @@ fn a_checkpoint_of_another_run_is_refused(
     assert_eq!(fs::read(&path).expect("it is there still"), before);
 }
 
+#[test]
+fn the_seed_that_is_said_to_be_the_last_can_be_tried() {
+    let last = u64::MAX - 1;
+    let beyond = DiffArguments {
+        seed: last,
+        ..arguments(2)
+    };
+    let error = try_with(SimOther, &beyond).expect_err("there is no seed after it");
+    assert!(error.to_string().contains(&format!("the last is {last};")), "{error}");
+    let (end, output) = with(Some(SimFactory::default()), &DiffArguments { cases: 1, ..beyond });
+    assert_eq!(end, End::Good, "{output}");
+}
+
 #[rstest]
 #[case::no_json("half")]
 #[case::another_report("{\"summary\":{}}")]
