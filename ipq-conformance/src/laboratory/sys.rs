@@ -93,7 +93,7 @@ pub(super) fn replace_table(
 /// Turns an open `/dev/net/tun` into the TAP device `name`, by `TUNSETIFF`. The device's frames
 /// have no extra header.
 pub(super) fn make_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-    let mut request = request_for(name);
+    let mut request = request_for(name)?;
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes an `ifreq`, which this is.
     check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })
@@ -105,7 +105,7 @@ pub(super) fn switch_offload_off(socket: BorrowedFd<'_>, name: &str, command: u3
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
     // A `struct ethtool_value`: the command and its value.
     let mut value = [command, 0];
-    let mut request = request_for(name);
+    let mut request = request_for(name)?;
     request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
     // SAFETY: SIOCETHTOOL reads the `ifreq`, and at its pointer, for the commands that set a value,
     // the two numbers of `value`, which outlives the call.
@@ -158,16 +158,21 @@ pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(stamp.tv_sec != 0)
 }
 
-/// Returns an `ifreq` with the name of a device. A name of more than 15 bytes is cut to 15.
-fn request_for(name: &str) -> libc::ifreq {
+/// Returns an `ifreq` with the name of a device. Fails with `InvalidInput` if the name has more
+/// than 15 bytes, since no device has such a name.
+fn request_for(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: a structure of integers and a union of such and of pointers, for which all zeros is a
     // value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let room = request.ifr_name.len() - 1;
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(room)) {
+    if name.len() > room {
+        let why = format!("the device's name {name:?} has more than {room} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from.cast_signed();
     }
-    request
+    Ok(request)
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
@@ -175,5 +180,26 @@ fn check(result: libc::c_int) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_device_can_have_is_refused_and_not_cut() {
+        let longest = "fifteen-letters";
+        let request = request_for(longest).expect("a device may have it");
+        let written = request.ifr_name.map(i8::cast_unsigned);
+        assert_eq!(written.strip_suffix(&[0]), Some(longest.as_bytes()));
+        let error = request_for("sixteen--letters").expect_err("no device has it");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(
+            error
+                .to_string()
+                .contains("\"sixteen--letters\" has more than 15 bytes"),
+            "{error}"
+        );
     }
 }
