@@ -178,11 +178,15 @@ struct Console {
 impl Console {
     /// Takes a line of the serial line. A line of the report goes to `output`, and one of the
     /// suite's standard error to that of this process; other lines go nowhere. Returns the exit
-    /// status if the line ends the report with a number from 0 to 255; otherwise `None`. Keeps each
-    /// line but the marks of the report among the last lines.
-    fn take_line(&mut self, line: &str, output: &mut impl Write) -> io::Result<Option<u8>> {
+    /// status if the line ends the report; otherwise `None`. Keeps each line but the marks of the
+    /// report among the last lines. Fails with `Status` if the line ends the report, and its status
+    /// is no number from 0 to 255.
+    fn take_line(&mut self, line: &str, output: &mut impl Write) -> Result<Option<u8>, MachineError> {
         if let Some(status) = line.strip_prefix(END_MARK) {
-            return Ok(status.trim_end_matches([' ', '=']).parse().ok());
+            let status = status.trim_end_matches([' ', '=']).parse();
+            return status
+                .map(Some)
+                .map_err(|_| MachineError::Status { line: line.to_owned() });
         }
         if let Some(line) = line.strip_prefix(ERROR_MARK) {
             eprintln!("{line}");
@@ -279,6 +283,12 @@ pub enum MachineError {
         /// error.
         last_lines: String,
     },
+    /// The line that ends the report has no exit status that can be read.
+    #[error("broken: the report ends with no exit status from 0 to 255, but with the line {line:?}")]
+    Status {
+        /// The line.
+        line: String,
+    },
     /// The serial line could not be read, or the report could not be written to the output.
     #[error("the machine's report can't be passed on: {0}")]
     Io(#[from] io::Error),
@@ -295,12 +305,23 @@ mod tests {
         let mut console = Console::default();
         let mut report = Vec::new();
         for line in ["Linux version 3.4", BEGIN_MARK, "12 passed"] {
-            assert_eq!(console.take_line(line, &mut report).expect("it is written"), None);
+            assert_eq!(console.take_line(line, &mut report).expect("it is taken"), None);
         }
         let end = format!("{END_MARK}3 ===");
-        assert_eq!(console.take_line(&end, &mut report).expect("it is written"), Some(3));
+        assert_eq!(console.take_line(&end, &mut report).expect("it is taken"), Some(3));
         assert_eq!(report, b"12 passed\n");
         assert_eq!(console.last_lines(), "    Linux version 3.4\n    12 passed");
+    }
+
+    #[test]
+    fn an_end_without_a_status_is_an_error_that_quotes_it() {
+        for status in ["", "256", "3 =[    1.5] eth0"] {
+            let line = format!("{END_MARK}{status}");
+            let error = Console::default()
+                .take_line(&line, &mut Vec::new())
+                .expect_err("there is no status");
+            assert!(error.to_string().ends_with(&format!("the line {line:?}")), "{error}");
+        }
     }
 
     fn machine() -> Machine {
