@@ -5,7 +5,9 @@ use super::frames::{message_type, packet_id_at, verdict_id_at};
 use crate::world::{Capabilities, Capability, Step};
 use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::wire::{Abi, MessageType};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
 
 /// The bytes of a packet id in a frame: one word, with the size and byte order of the recording's
 /// ABI.
@@ -28,9 +30,9 @@ pub(super) struct Ids {
     /// For each recorded id, this world's id by queue. The last PACKET frame with the recorded id
     /// decides.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
-    /// The sockets whose `open` step was done and whose `close` step was not, by name. The sockets
-    /// that a `duplicate` step makes are not among them.
-    sockets: HashMap<String, Socket>,
+    /// The sockets that are open, by name. A socket that a `duplicate` step gave a second descriptor
+    /// has two names.
+    sockets: HashMap<String, Rc<RefCell<Socket>>>,
 }
 
 struct Socket {
@@ -56,7 +58,7 @@ impl Ids {
     /// every kernel. `false` for a socket that is not known.
     pub(super) fn is_numbered(&self, socket: &str) -> bool {
         let socket = self.sockets.get(socket);
-        socket.is_some_and(|socket| socket.protocol == i32::from(PROTOCOL))
+        socket.is_some_and(|socket| socket.borrow().protocol == i32::from(PROTOCOL))
     }
 
     pub(super) const fn abi(&self) -> Abi {
@@ -65,7 +67,7 @@ impl Ids {
 
     /// Returns the step as it is to be done in this world. An `ip_queue` verdict that goes to the
     /// kernel gets this world's packet id, if one is known for the recorded id; all else stays.
-    /// Notes that a socket is opened or closed, and that a verdict is sent.
+    /// Notes that a socket is opened, duplicated or closed, and that a verdict is sent.
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {
@@ -74,7 +76,12 @@ impl Ids {
                     protocol: *protocol,
                     sent: VecDeque::new(),
                 };
-                self.sockets.insert(socket.clone(), opened);
+                self.sockets.insert(socket.clone(), Rc::new(RefCell::new(opened)));
+            }
+            Step::Duplicate { socket, duplicate } => {
+                if let Some(socket) = self.sockets.get(socket).cloned() {
+                    self.sockets.insert(duplicate.clone(), socket);
+                }
             }
             Step::Send {
                 socket,
@@ -82,7 +89,8 @@ impl Ids {
                 bytes,
             } if message_type(bytes, 4, self.abi) == Some(MessageType::Verdict) => {
                 let at = verdict_id_at(self.abi);
-                if let (Some(recorded), Some(socket)) = (bytes.get(at.clone()), self.sockets.get_mut(socket)) {
+                if let (Some(recorded), Some(socket)) = (bytes.get(at.clone()), self.sockets.get(socket)) {
+                    let mut socket = socket.borrow_mut();
                     let recorded = recorded.to_vec();
                     let handed_out = self.own.get(&recorded);
                     let own = handed_out.and_then(|own| named_by(socket.protocol, own, self.addresses));
@@ -93,7 +101,7 @@ impl Ids {
                     socket.sent.push_back((recorded, own));
                 }
             }
-            // No error will answer the verdicts that this socket sent.
+            // With the socket's last name, what it sent is forgotten: no error will answer it.
             Step::Close { socket } => drop(self.sockets.remove(socket)),
             _ => {}
         }
@@ -108,7 +116,7 @@ impl Ids {
         let ids = recorded.get(at.clone()).zip(seen.get(at));
         if let Some(((recorded, own), socket)) = ids.zip(self.sockets.get(socket)) {
             let by_queue = self.own.entry(recorded.to_vec()).or_default();
-            by_queue.insert(socket.protocol, own.to_vec());
+            by_queue.insert(socket.borrow().protocol, own.to_vec());
         }
     }
 
@@ -116,9 +124,10 @@ impl Ids {
     /// of one verdict that `socket` sent and that no error has answered. An id may be cut. If so,
     /// forgets this verdict and the earlier ones, since errors come in the order of the verdicts.
     pub(super) fn answer(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) -> bool {
-        let Some(Socket { sent, .. }) = self.sockets.get_mut(socket) else {
+        let Some(socket) = self.sockets.get(socket) else {
             return false;
         };
+        let Socket { sent, .. } = &mut *socket.borrow_mut();
         let answered = sent
             .iter()
             .position(|(id, own)| id.starts_with(recorded) && own.starts_with(seen));
@@ -179,6 +188,40 @@ mod tests {
             ids.learn(&family.to_string(), &packet(*recorded), &packet(*own));
         }
         ids
+    }
+
+    /// Returns `step` as it is by the socket's other descriptor, which is named `duplicate`.
+    fn by_duplicate(step: Step) -> Step {
+        match step {
+            Step::Send { to, bytes, .. } => Step::Send {
+                socket: "duplicate".into(),
+                to,
+                bytes,
+            },
+            other => other,
+        }
+    }
+
+    #[test]
+    fn a_duplicate_is_the_same_socket_and_outlives_the_other_name() {
+        let mut ids = having_read(&Capabilities::default(), &[(Family::Ipv4, 1, 40)]);
+        let socket = Family::Ipv4.to_string();
+        let duplicate = Step::Duplicate {
+            socket: socket.clone(),
+            duplicate: "duplicate".into(),
+        };
+        assert_eq!(ids.rewrite(&duplicate), duplicate);
+        // A packet that one has read is known to the other.
+        ids.learn("duplicate", &packet(2), &packet(41));
+        let sent = by_duplicate(verdict(Family::Ipv4, 1));
+        assert_eq!(ids.rewrite(&sent), by_duplicate(verdict(Family::Ipv4, 40)));
+        assert_eq!(ids.rewrite(&verdict(Family::Ipv4, 2)), verdict(Family::Ipv4, 41));
+        // Either may read the errors.
+        let quoted = |id: u64| id.to_le_bytes();
+        assert!(ids.answer(&socket, &quoted(1), &quoted(40)));
+        ids.rewrite(&Step::Close { socket: socket.clone() });
+        assert!(!ids.answer(&socket, &quoted(2), &quoted(41)));
+        assert!(ids.answer("duplicate", &quoted(2), &quoted(41)));
     }
 
     #[rstest]
