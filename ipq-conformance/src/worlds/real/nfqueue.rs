@@ -121,7 +121,7 @@ impl Served for NfQueueHost {
             return done;
         }
         let seen = match (step, self.queues) {
-            (Step::QueuesProc, _) => read_proc()?,
+            (Step::QueuesProc, _) => read_proc(PROC)?,
             (step, QueueProtocol::Nfnetlink) => self.plain.step(step)?,
             (Step::Open { socket, protocol, bind }, _) => self.open(socket, *protocol, *bind)?,
             (step, _) => self.step_on_socket(step)?,
@@ -141,12 +141,13 @@ fn proc_can_be_read() -> bool {
     }
 }
 
-/// Reads [`PROC`]. If permission is denied, as some systems do to the owner of a user namespace,
-/// fails as lacking [`Capability::QueuesProc`]. Any other error is broken, also that there is no
-/// such file.
-fn read_proc() -> Result<Observation, WorldError> {
-    match fs::read_to_string(PROC) {
+/// Reads `file`, which is [`PROC`]. Without such a file, the kernel has no numbered queues, and the
+/// observation is [`Observation::Absent`]. If permission is denied, as some systems do to the owner
+/// of a user namespace, fails as lacking [`Capability::QueuesProc`]. Any other error is broken.
+fn read_proc(file: &str) -> Result<Observation, WorldError> {
+    match fs::read_to_string(file) {
         Ok(text) => Ok(Observation::Text(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Observation::Absent),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(WorldError::Lacks(Capability::QueuesProc)),
         Err(error) => Err(real::broken(format!(
             "the queues' file in /proc can't be read: {error}"
@@ -235,5 +236,17 @@ impl NfQueueHost {
             Step::Bind { .. } => return Err(WorldError::Lacks(Capability::SocketPortIds)),
             other => return real::step_on_descriptor(queue.as_fd(), other),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn without_the_file_in_proc_there_are_no_numbered_queues() {
+        assert_eq!(read_proc("/nowhere/nfnetlink_queue"), Ok(Observation::Absent));
+        assert!(matches!(read_proc("/"), Err(WorldError::Broken(_))));
     }
 }
