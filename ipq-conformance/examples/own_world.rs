@@ -4,8 +4,8 @@
 //! cargo run -p ipq-conformance --example own_world -- run --world careless verdicts
 //! ```
 //!
-//! The implementation here is the emulator with a fault: it accepts each packet for which the
-//! program's verdict is DROP. Put your own in its place.
+//! The implementation here is the emulator with a fault: it accepts a packet of `ip_queue` for
+//! which the program's verdict is DROP. Put your own in its place.
 
 use bytes::Bytes;
 use ipq_conformance::world::{Capabilities, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
@@ -16,8 +16,8 @@ use ipq_core::wire::{Abi, Envelope, Header, Message, VerdictRequest};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// An implementation that accepts each packet that its program wants to drop: the emulator with
-/// changed verdicts.
+/// An implementation that accepts packets that its program wants to drop: the emulator with changed
+/// verdicts.
 struct Careless {
     emulator: Box<dyn World>,
 }
@@ -49,7 +49,7 @@ impl World for Careless {
     }
 }
 
-/// Returns a DROP verdict as an ACCEPT verdict; `None` for any other datagram.
+/// Returns a DROP verdict of `ip_queue` as an ACCEPT verdict; `None` for any other datagram.
 fn accepting(datagram: &Bytes) -> Option<Bytes> {
     let abi = Abi::LP64_LITTLE;
     let Ok(Message::Verdict(request, payload)) = Message::parse(datagram, abi) else {

@@ -6,7 +6,7 @@
 //! [`answer`] replies.
 //!
 //! A child may crash, hang, print without end, or leave its input unread. No request to such a
-//! child blocks the parent for longer than the request's time limit.
+//! child should block the parent for much longer than the request's time limit.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// The length of the longest line that a child may answer with: 16 MiB.
+/// The number of bytes that a child may write without a line feed: 16 MiB.
 pub(crate) const LONGEST_LINE: usize = 1 << 24;
 /// The most bytes of a child's standard error that are kept for [`Child::take_printed`]: 16 KiB.
 const MOST_PRINTED: usize = 1 << 14;
@@ -124,8 +124,8 @@ impl Child {
     }
 
     /// Sends a request as one line of JSON, and reads the line that answers it, waiting `patience`
-    /// at most. Fails if a pipe or the task `beside` fails; that the child ends, is late or writes
-    /// without end is a result.
+    /// at most. Fails, among others, if a pipe or the task `beside` fails; that the child ends, is
+    /// late or writes a line without end is a result.
     ///
     /// The task `beside`, if given, is served meanwhile.
     pub(crate) fn ask(

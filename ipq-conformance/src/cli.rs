@@ -41,7 +41,7 @@ use std::sync::Arc;
 enum End {
     /// Exit status 0: all is well.
     Good,
-    /// Exit status 1: something under test is not as it has to be.
+    /// Exit status 1: something is not as it has to be.
     Bad,
     /// Exit status 2: the command could not be carried out.
     Unable,
@@ -565,9 +565,9 @@ impl Choice {
     }
 }
 
-/// Reads the command line, carries the command out, and returns the exit status. After `--help` or
-/// wrong usage it ends the process itself. The command line can name `worlds`, and beside them the
-/// emulated kernels and `exec:PROGRAM`.
+/// Reads the command line, carries the command out, and returns the exit status. After `--help`, or
+/// if the arguments can't be parsed, it ends the process itself. The command line can name
+/// `worlds`, and beside them the emulated kernels and, on Linux, `exec:PROGRAM`.
 ///
 /// To test a world of your own, write a program that passes the world's factory to this function,
 /// beside [`worlds::all`](crate::worlds::all) or instead. On Linux the program is started once
@@ -640,7 +640,7 @@ fn unable(what: impl fmt::Display) -> Failure {
 }
 
 /// Returns the world with this name: one of `worlds`, a kernel that the emulator can be, by its
-/// profile's name, or `exec:` and a program. Any other name is an error.
+/// profile's name, or on Linux `exec:` and a program. Any other name is an error.
 fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
     #[cfg(target_os = "linux")]
     if let Some(command) = name.strip_prefix(exec::PREFIX) {
@@ -658,8 +658,8 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     })
 }
 
-/// The environment variable that, if it is 1, makes a command fail with exit status 1 instead of 3
-/// if it could run nothing in its world.
+/// The environment variable that, if it is 1, makes commands fail with exit status 1 instead of 3
+/// if the world can't be tried here, or if all cases were skipped.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
 /// Tries to create the world and to begin it with `setup`. If the world is not supported here, or

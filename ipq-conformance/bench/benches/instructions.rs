@@ -60,7 +60,8 @@ mod counted {
 
     const ABI: Abi = Abi::NATIVE;
 
-    /// Returns the netlink message with which the kernel hands a packet of 1400 bytes to a program.
+    /// Returns the netlink message with which the emulated kernel hands a packet of 1400 bytes to a
+    /// program.
     fn packet_frame() -> Vec<u8> {
         let mut listening = listening(Hook::Forward, CopyMode::Packet, 1400);
         listening.inject();
@@ -98,8 +99,8 @@ mod counted {
         black_box(&request).head(ABI, Envelope::request(PortId(7)), 0)
     }
 
-    /// An emulated kernel, and a handle that listens to its queue. 64 packets have been queued and
-    /// accepted before. `frame` is the Ethernet frame of each further packet that is made to
+    /// An emulated kernel, and a handle that listens to its queue. At least 64 packets have been
+    /// queued and accepted before. `frame` is the Ethernet frame of each packet that is made to
     /// arrive.
     struct Listening {
         sim: Sim,

@@ -31,10 +31,9 @@ type Failed = Box<dyn std::error::Error>;
 /// The numbers of packets that are in the queue when a batch of verdicts is done; before the batch,
 /// [`BATCH`] more are.
 const LENGTHS: [usize; 4] = [64, 1024, 65_536, 1_000_000];
-/// The numbers of packets that are queued in a numbered queue, which holds at most 65,536 (NFQ-5).
+/// The same for a numbered queue, which holds at most 65,536 packets (NFQ-5).
 const NUMBERED_LENGTHS: [usize; 3] = [64, 1024, 65_536 - BATCH];
-/// The number of verdicts, or reads of memory, that are timed together: as many as
-/// [`Handle::set_verdicts`] sends in one call.
+/// The number of verdicts, or reads of memory, that are timed together.
 const BATCH: usize = 32;
 /// The number of batches that a contender does in each pass.
 const BATCHES: usize = 400;

@@ -1,9 +1,9 @@
 //! Results of measuring several ways to do the same thing: numbers, a table, a plot, and a page
 //! that keeps them.
 //!
-//! The benches in `benches/` share this crate. A measurement is a number of passes. In each pass
-//! every contender runs once, one after the other, so that the machine's other load affects all of
-//! them alike. Ratios are taken within a pass.
+//! The benches that measure time share this crate. A measurement is a number of passes. In each
+//! pass every contender has its turn, one after the other, so that the machine's other load affects
+//! all of them alike. Ratios are taken within a pass.
 
 #![allow(
     clippy::cast_precision_loss,

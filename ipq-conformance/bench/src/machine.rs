@@ -9,13 +9,13 @@ use std::fs;
 pub struct Machine {
     /// The day, in UTC: `2026-11-24`.
     pub date: String,
-    /// The kernel's name and version: `Linux 6.18.44 x86_64`.
+    /// The kernel's name and version, and its architecture: `Linux 6.18.44 x86_64`.
     pub kernel: String,
     /// The processor: `AMD EPYC`.
     pub processor: String,
     /// The number of processors that this process may use.
     pub processors: usize,
-    /// `true` if the kernel runs in a virtual machine.
+    /// `true` if the kernel is known to run in a virtual machine.
     pub virtual_machine: bool,
 }
 

@@ -14,8 +14,9 @@ const LINE: f64 = 22.0;
 const STYLE: &str = "text { font: 13px sans-serif; fill: #808080 } .title { font-weight: bold } \
     rect { fill: #808080; fill-opacity: 0.5 } .ours { fill: #3b82f6; fill-opacity: 0.8 } line { stroke: #808080; stroke-width: 3 }";
 
-/// Returns a report as a picture in SVG: for each contender a bar with its median cost, and a line
-/// over the middle half of its passes. Contenders that `is_ours` chooses have another colour.
+/// Returns a report as a picture in SVG: for each contender that ran, a bar with its median cost,
+/// and a line over the middle half of its passes. Contenders that `is_ours` chooses have another
+/// colour.
 pub(crate) fn plot(report: &Report, is_ours: impl Fn(&Contender) -> bool) -> String {
     let mut body = String::new();
     let mut top = LINE;

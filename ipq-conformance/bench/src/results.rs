@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 pub struct Report {
     /// The machine that was measured on, and the day.
     pub machine: Machine,
-    /// The command that repeats the measurement.
+    /// The command that runs the bench.
     pub command: String,
-    /// The method, in a sentence or two.
+    /// The method, in a few sentences.
     pub method: String,
     /// The tasks that were measured.
     pub workloads: Vec<Workload>,
 }
 
-/// One task that every contender does.
+/// One task, which is the same for every contender.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Workload {
     /// The task's name.
@@ -37,11 +37,12 @@ pub struct Contender {
     pub name: String,
     /// The costs, one number for each pass, in the workload's unit.
     pub passes: Vec<f64>,
-    /// The number of packets that were given to the contender in all passes together.
+    /// The number of packets that were given to the contender in all passes together; 0 if they
+    /// were not counted.
     pub packets: u64,
     /// The number of these packets that did not come out as they should.
     pub lost: u64,
-    /// The reason why the contender did not run; `None` if it ran.
+    /// The reason why the contender could not run, or not in every pass; `None` if there is none.
     pub skipped: Option<String>,
 }
 

@@ -6,11 +6,11 @@ use std::fmt;
 /// The median of some numbers, and the bounds of their middle half.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// A quarter of the numbers is below this.
+    /// The first quartile.
     pub lower: f64,
-    /// Half of the numbers is below this.
+    /// The second quartile.
     pub median: f64,
-    /// Three quarters of the numbers are below this.
+    /// The third quartile.
     pub upper: f64,
 }
 
@@ -36,7 +36,7 @@ impl Spread {
 }
 
 /// Writes the median and both bounds: `0.97 (0.95 to 0.98)`. The formatter's precision says with
-/// how many digits, two by default.
+/// how many decimals, two by default.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);

@@ -1,5 +1,5 @@
 //! Compares the C library's accessors of messages with the parser that Rust programs use. The
-//! accessors read a buffer that `ipq_read` filled, and `ipq_packet_msg_t` as C lays it out.
+//! accessors get a buffer as `ipq_read` fills it, and return the packet as C's `ipq_packet_msg_t`.
 //!
 //! The first byte of the input says where the buffer begins, so that it is not always aligned. The
 //! rest is the datagram in the buffer. A C program may look at 20 bytes whatever came, since

@@ -1,8 +1,8 @@
 //! Captures that `ipq-sim run` reads. Every record of the file is fed to an emulated kernel, or has
 //! a reason why not. Every packet that is fed is delivered or dropped.
 //!
-//! The input is the file. The sum of its bytes decides the size of the pieces in which the file is
-//! read.
+//! The input is the file. A checksum of its bytes decides the size of the pieces in which the file
+//! is read.
 
 use ipq_core::transport::unix::Unix;
 use ipq_core::wire::{Envelope, Message, ModeRequest, VerdictRequest};
@@ -17,20 +17,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// One input in this many is also run in the way of `ipq-sim run`. Such a run takes a thousand
-/// times as long as the other checks.
+/// About one input in this many is also run in the way of `ipq-sim run`. Such a run takes much
+/// longer than the other checks.
 const SELDOM: u32 = 512;
 
-/// The most bytes that reading may hold beside records and their packets: buffers, and the
-/// interfaces of a section.
+/// The most bytes that reading may hold beside the file, the records and their packets: buffers,
+/// and the interfaces of a section.
 const BUFFERS: u64 = 4 << 20;
 
-/// The most bytes that a decompressor may hold in addition: the longest window, twice.
+/// The most bytes that a decompressor may hold in addition. The longest window fits twice.
 const WINDOW: u64 = 300 << 20;
 
-/// Checks that the capture `bytes` is read in bounded memory, and that it has as many records and
-/// the same end when it is read in pieces of another size. Then feeds its records to an emulated
-/// kernel, unless there are more than 65,536.
+/// If the capture `bytes` can be read, checks that this takes bounded memory, and that the capture
+/// has as many records and the same end when it is read in pieces of another size. Then feeds its
+/// records to an emulated kernel, unless there are more than 65,536.
 pub fn check(bytes: &[u8]) {
     let sum = bytes
         .iter()
@@ -149,8 +149,9 @@ fn feed(records: &[Record]) {
 }
 
 /// Runs the capture in the way of `ipq-sim run`, with a program on another thread that accepts
-/// everything. Checks the sums of the report. If every packet got its verdict, also checks that the
-/// same records are fed as in `records`, and that the others have the same reasons.
+/// everything. Checks the sums of the report. If no packet is undecided, also checks that a record
+/// without a packet has the same reason as in `records`, and that of the others exactly those that
+/// were fed have a fate.
 fn run_whole(capture: &Path, records: &[Record]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = directory.path().join("socket");

@@ -1,13 +1,13 @@
 //! The translation between `ip_queue` and nfnetlink, both ways.
 //!
-//! The first byte of the input chooses the direction, and how the queue was opened. The second is
-//! the length of the program's buffer in units of 8 bytes, or the error number with which the
-//! simulated kernel answers. The rest is a datagram.
+//! The first byte of the input chooses the direction, and the state of the queue and the kernel.
+//! The second is the length of the program's buffer in units of 8 bytes, or the error number with
+//! which the simulated kernel answers. The rest is a datagram.
 //!
-//! - From the kernel: `ipq_core::wire` can read each frame that a datagram is translated to. The
-//!   frame's payload or quotation is in the datagram. The frame is no longer than the datagram and
-//!   the frame's own fixed part. Nothing is allocated. The short cut for packets that are like an
-//!   earlier one (a template) gives the same frame as the translation without it.
+//! - From the kernel: `ipq_core::wire` can read the packets and acknowledgements that datagrams are
+//!   translated to. A packet's payload is in the datagram, and what an answer quotes is no longer
+//!   than the datagram. Nothing is allocated. The short cut for packets that are like an earlier
+//!   one (a template) gives the same frame as the translation without it.
 //! - From a program: the datagram that is made is well-formed nfnetlink. The program's message is
 //!   embedded in it byte for byte, unless the message is a plain verdict. Whatever the kernel
 //!   answers, the program reads one answer that quotes the message as `ip_queue` did.
@@ -123,9 +123,9 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     assert_eq!(short[..common], buffer[..common]);
 }
 
-/// Translates `first`, and a datagram that differs from it in one bit, by the template made of
-/// `first`, the short cut for packets like it. Where the template matches, checks that it gives the
-/// same frame as the translation without it.
+/// Translates `first`, and a datagram that differs from it in one bit at most, by the template made
+/// of `first`, the short cut for packets like it. Where the template matches, checks that it gives
+/// the same frame as the translation without it.
 fn templates(first: &[u8], room: usize, queue: &Queue) {
     let Queue {
         options,

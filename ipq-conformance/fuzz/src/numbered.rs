@@ -1,9 +1,9 @@
-//! The emulated kernel's numbered queues (`nfnetlink_queue`), which are fed raw datagrams and
-//! packets.
+//! The emulated kernel's numbered queues (`nfnetlink_queue`), which are fed raw datagrams, packets
+//! and other events.
 //!
 //! The first byte of the input chooses the kernel and its rules. Then comes a list of actions, as
-//! [`Action`] reads them. After each action the accounting must balance, and the text in `/proc`
-//! must agree with it. The memory that is held must be bounded by what came in.
+//! [`Action`] describes them. After each action the accounting must balance, and the text in
+//! `/proc` must agree with it. The memory that is held must be bounded by what came in.
 
 use crate::input::{Input, Output};
 use ipq_conformance::suite::{Packet, QueueRequest};
@@ -16,8 +16,8 @@ const SOCKETS: usize = 4;
 /// The profiles of kernels that have numbered queues.
 const PROFILES: [Profile; 2] = [Profile::LINUX_6_18_X86_64, Profile::LINUX_6_1_X86_64];
 
-/// An action. Its number is in the input first, and then its values, each a byte unless a size is
-/// given.
+/// An action. Its number is in the input first, and then its values. A value is a byte unless a
+/// size is given; byte strings come after their length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
@@ -240,8 +240,8 @@ impl Run {
         }
     }
 
-    /// Checks that every packet has one fate or waits, and that the queues' lines in `/proc` say
-    /// how many wait.
+    /// Checks that entered = delivered + dropped + queued, and that the numbers of waiting packets
+    /// in `/proc` add up to queued.
     fn balance(&self) {
         let books = self.kernel.accounting();
         assert!(books.balances(), "{books:?}");

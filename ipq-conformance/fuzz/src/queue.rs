@@ -1,10 +1,9 @@
-//! The emulated kernel, which is fed raw datagrams, raw packets, and whatever else can happen to
-//! it.
+//! The emulated kernel, which is fed raw datagrams, raw packets and other events.
 //!
 //! The first two bytes of the input choose the kernel and its rules. Then comes a list of actions,
-//! as [`Action`] reads them. After each action the accounting must balance, no packet may have left
-//! twice, and each queue's length must be right. The memory that is held must be bounded by what
-//! came in.
+//! as [`Action`] describes them. After each action the accounting must balance, no packet may have
+//! left twice, and the queues' lengths together must be right. The memory that is held must be
+//! bounded by what came in.
 
 use crate::input::{Input, Output};
 use ipq_core::wire::{Envelope, Flags, Message, ModeRequest, VerdictRequest};
@@ -19,15 +18,15 @@ const SOCKETS: usize = 8;
 /// The most packet ids that are remembered for verdicts.
 const IDS: usize = 32;
 
-/// An action. Its number is in the input first, and then its values, each a byte unless a size is
-/// given.
+/// An action. Its number is in the input first, and then its values. A value is a byte unless a
+/// size is given; byte strings come after their length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
     /// Sends a datagram to the kernel as it is. Values: the socket, the bytes.
     Send,
-    /// Gives a verdict on a packet that was read. Values: the socket, which packet, the verdict
-    /// (u32), the replacement.
+    /// Gives a verdict on a packet that was read; if there is none, on packet 0. Values: the
+    /// socket, which packet, the verdict (u32), the replacement.
     Verdict,
     /// Sets a copy mode. Values: the socket, the mode, the range (u32).
     Mode,
@@ -372,8 +371,8 @@ impl Run {
         self.sockets[usize::from(input.u8()) % SOCKETS]
     }
 
-    /// Checks that entered = delivered + dropped + queued, that the queues' lengths agree, and that
-    /// no packet has left twice.
+    /// Checks that entered = delivered + dropped + queued, that the queues' lengths add up to
+    /// queued, and that no packet has left twice.
     fn balance(&mut self) {
         let accounting = self.kernel.accounting();
         assert!(accounting.balances(), "{accounting:?}");

@@ -1,4 +1,5 @@
-//! Seeds and dictionaries for every target, most of them made from the recordings of real kernels.
+//! Seeds and dictionaries for every target. Most seeds are made from the recordings of real
+//! kernels.
 
 use crate::input::Output;
 use crate::{nfnetlink, numbered, queue, server};
@@ -80,7 +81,7 @@ fn steps(recordings: &[Recording]) -> impl Iterator<Item = (&Step, &Observation,
     })
 }
 
-/// Returns the datagrams that programs in the recordings sent or received, up to 400 bytes long.
+/// Returns datagrams that programs in the recordings sent or received, up to 400 bytes long.
 fn datagrams(recordings: &[Recording]) -> Seeds {
     steps(recordings)
         .filter_map(|(step, seen, _)| match (step, seen) {
@@ -94,8 +95,8 @@ fn datagrams(recordings: &[Recording]) -> Seeds {
 }
 
 /// Returns seeds of the target nfnetlink: messages that programs sent, answers to them, packets,
-/// and device events. They come from recordings of machines with this machine's word size and byte
-/// order.
+/// and device events. All but the device events come from recordings of machines with this
+/// machine's word size and byte order.
 fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     let mut seeds = Seeds::new();
     for (step, seen, abi) in steps(recordings).filter(|(_, _, abi)| *abi == Abi::NATIVE) {
@@ -133,7 +134,7 @@ fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     seeds
 }
 
-/// Returns the message with which nfnetlink would send a packet that was recorded from `ip_queue`.
+/// Returns a message with which nfnetlink could send a packet that was recorded from `ip_queue`.
 fn nfnetlink_packet(packet: &PacketMessage<'_>) -> Vec<u8> {
     let metadata = packet.metadata();
     let family = if metadata.hw_protocol.0 == 0x86dd { 10 } else { 2 };
@@ -179,7 +180,7 @@ fn netlink_message(kind: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// Returns seeds of the target numbered: actions that bind queues in each copy mode, and give a
-/// verdict of each value on one packet or several.
+/// verdict on one packet or several.
 fn numbered_actions() -> Seeds {
     use numbered::Action;
     let values = [0, 1, 4, 5, 3, 0x0001_0003, 0x0009_8003, 0x0001_0001, 2, 6];
@@ -220,7 +221,7 @@ fn numbered_actions() -> Seeds {
     seeds.collect()
 }
 
-/// Returns an input of the target queue that repeats a recording, as far as there are actions for
+/// Returns an input of the target queue that follows a recording, as far as there are actions for
 /// its steps.
 fn queue_actions(recording: &Recording) -> Vec<u8> {
     use queue::Action;
@@ -323,8 +324,8 @@ fn queue_actions(recording: &Recording) -> Vec<u8> {
     output.0
 }
 
-/// Returns an input of the target server, in which programs do the first 40 steps of a recording,
-/// as far as there are actions for them.
+/// Returns an input of the target server that follows the first 40 steps of a recording, as far as
+/// there are actions for them.
 fn server_actions(recording: &Recording) -> Vec<u8> {
     use server::Action;
     let mut output = Output::default();

@@ -1,8 +1,8 @@
 //! The emulator's server for programs in other processes, which is fed any bytes. It survives them,
 //! holds no more memory than it should, and serves the next program.
 //!
-//! The input is a list of actions, as [`Action`] reads them. Programs and server are in one thread,
-//! so nothing waits.
+//! The input is a list of actions, as [`Action`] describes them. Programs and server are in one
+//! thread, so nothing waits.
 
 use crate::input::{Input, Output};
 use ipq_core::transport::unix::protocol::{Answer, Request};
@@ -21,7 +21,8 @@ use tempfile::TempDir;
 const CONNECTIONS: usize = 16;
 
 /// An action of hostile programs, or one that happens meanwhile. Its number is in the input first,
-/// and then its values, each a byte unless a size is given.
+/// and then its values. A value is a byte unless a size is given; byte strings come after their
+/// length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
@@ -257,7 +258,7 @@ impl Run {
     }
 }
 
-/// Returns a request that is well-formed, with any values.
+/// Returns a well-formed request with values from the input.
 fn request(input: &mut Input<'_>) -> Vec<u8> {
     let (kind, value, socket) = (input.u8() % 7, input.u32(), u64::from(input.u8()));
     let request = match kind {

@@ -1,7 +1,8 @@
-//! The frames of `ip_queue`. What parses is written back byte for byte, in each ABI.
+//! The frames of `ip_queue`. What parses is written back byte for byte, in each ABI, except for
+//! bytes that have no meaning.
 //!
 //! The input is a datagram. Its bytes also become typed values, which are written and must be read
-//! as they were.
+//! as they were, as far as the ABI has room for them.
 
 use crate::input::Input;
 use ipq_core::transport::unix::protocol::{Answer, Request};

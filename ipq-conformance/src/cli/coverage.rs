@@ -1,5 +1,5 @@
-//! `coverage`: the requirements, the cases that check them, and the seeded faults that those cases
-//! found.
+//! `coverage`: the requirements, the cases that check them, and the seeded faults with the cases
+//! that found them.
 
 use super::{End, Failure, standard_output, unable};
 use crate::suite::cases;

@@ -185,9 +185,9 @@ fn write_end(
     )
 }
 
-/// Returns the JSON line for a frame: its bytes and fields, and the rules that it breaks. Unless it
-/// is a message of `nfnetlink_queue`, it also has the meaning that the command `vectors` prints for
-/// such a frame.
+/// Returns the JSON line for a frame, with its bytes and fields, and the rules that it breaks.
+/// Unless it is a message of `nfnetlink_queue`, it also has the keys `header`, `message` and
+/// `refused`, as far as the command `vectors` prints them for such a frame.
 fn to_json(frame: &Frame, abi: Abi, findings: &[Finding]) -> Map<String, Value> {
     let mut line = Map::new();
     let mut add = |key: &str, value: Value| line.insert(key.into(), value);

@@ -36,7 +36,8 @@ trait Around {
 }
 
 /// Measures round trips of packets of `length` bytes on three queues: this kernel's, an emulated
-/// `ip_queue`, and an emulated nfnetlink queue. Each has `passes` passes of `rounds` rounds.
+/// `ip_queue`, and an emulated nfnetlink queue. Each has `passes` passes, in each of which `rounds`
+/// rounds count.
 pub(crate) fn measure(
     laboratory: &mut Laboratory,
     passes: usize,
@@ -90,7 +91,7 @@ pub(crate) fn measure(
 }
 
 /// Returns the nanoseconds of a packet's round trip: the median of `rounds` rounds, after one for
-/// warming up. Fails if a packet does not come out.
+/// warming up. Fails, among others, if a packet does not come out.
 fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize) -> Result<f64, Failed> {
     let mut buffer = vec![0; handle.buffer_for(RANGE.into())];
     let costs: Vec<_> = (0..=rounds)

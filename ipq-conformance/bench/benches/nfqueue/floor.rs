@@ -1,5 +1,6 @@
-//! The least that a listener can cost: the system calls and nothing else. These listeners look at a
-//! packet's id alone, and trust that the kernel puts it where it always does.
+//! The least that a listener can cost: the system calls and little else. To accept a packet, these
+//! listeners look at its id alone, and trust that the kernel puts it where it always does. To
+//! change a packet, they also look for its bytes.
 
 #![expect(
     clippy::inline_always,
@@ -48,7 +49,7 @@ const CONFIG: u16 = 0x0302;
 const BATCH_VERDICT: u16 = 0x0303;
 /// The most packets that one call of `recvmmsg` takes.
 const BATCH: usize = sys::MOST;
-/// The length of the longest message: the bytes of a packet, and room for the other attributes.
+/// The length of the buffer for a message: the bytes of a packet, and room for the rest.
 const BUFFER_BYTES: usize = RANGE as usize + 512;
 /// The offset of the packet id in the message for a packet.
 const ID: usize = 24;
@@ -186,9 +187,9 @@ fn send(socket: &OwnedFd, parts: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
     net::sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty())
 }
 
-/// Returns the headers of a message that accepts the packet of `message`. If `length` is 0, the
-/// first 32 bytes are the whole message; otherwise a replacement of `length` bytes has to follow
-/// the 36 bytes.
+/// Returns the headers of a message that accepts the packet of `message`; as a batch verdict, also
+/// all packets before it. If `length` is 0, the first 32 bytes are the whole message; otherwise a
+/// replacement of `length` bytes has to follow the 36 bytes.
 fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     let whole = if length == 0 {
@@ -227,7 +228,7 @@ fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
 }
 
 /// Changes the packet's last byte, and returns a message that accepts the packet with this change.
-/// It is a part of `message`: its headers are written over the attributes right before the packet.
+/// It is a part of `message`: its headers are written over the 36 bytes right before the packet.
 fn replaced(message: &mut [u8]) -> &[u8] {
     let payload = changed(message);
     let head = head(VERDICT, message, payload.len());

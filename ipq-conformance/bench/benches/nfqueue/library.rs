@@ -21,7 +21,7 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    /// Compiles the program. The error says what is missing.
+    /// Compiles the program. If a tool or a library is missing, the error says what is needed.
     pub(crate) fn compile() -> Result<Self, Failed> {
         let needs = "it needs cc, pkg-config, and the packages libnetfilter-queue-dev, libnfnetlink-dev and libmnl-dev";
         let directory = tempfile::tempdir()?;

@@ -12,11 +12,12 @@ pub(crate) type Failed = Box<dyn std::error::Error>;
 pub(crate) const QUEUE: u16 = 0;
 /// The most packets that the queue holds: the kernel's default.
 pub(crate) const MAX_LENGTH: u32 = 1024;
-/// The receive buffer that each listener asks for, in bytes. The kernel gives twice as much. The
-/// packets of a round fit with room to spare.
+/// The receive buffer that each listener asks for, in bytes. The kernel gives twice as much, but
+/// most listeners get no more than twice `net.core.rmem_max`. If the kernel gives all, the packets
+/// of a round fit with room to spare.
 pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// The copy range of listeners that read a packet's bytes: the devices' MTU.
+/// The copy range of listeners that read a packet's bytes. No packet is longer.
 pub(crate) const RANGE: u16 = 1500;
 
 /// A listener of the queue, which takes packets and gives a verdict on each.

@@ -4,9 +4,10 @@
 //! `cargo bench -p ipq-bench --bench nfqueue`. It uses this machine's kernel, with two devices in a
 //! network namespace of its own, so it needs no privilege where users may make namespaces. Frames
 //! arrive at one device, are queued while they are forwarded, and have to leave by the other. Each
-//! listener is a process of its own with one thread that stays on one processor. All have the same
-//! queue length, receive buffer, copy range and packets. The listeners take turns: after each run
-//! of one, the next one runs.
+//! listener is a process of its own with one thread that stays on one processor. All ask for the
+//! same queue length and the same receive buffer, and get the same packets. The listeners take
+//! turns: after each run of one, the next one runs. The bench also measures whole round trips of a
+//! packet on one thread, on this kernel and on emulated ones.
 
 #![allow(
     clippy::cast_precision_loss,

@@ -19,7 +19,7 @@ pub(crate) const LISTEN: &str = "--listen";
 
 /// The number of frames that are sent at a time while a listener is at work.
 const AT_A_TIME: u32 = 32;
-/// The number of packets that a listener takes when they arrive while it is at work.
+/// The number of packets that a listener has to take when they arrive while it is at work.
 const MEANWHILE: u64 = 20_000;
 
 /// Measures what a packet costs the thread that listens to an nfnetlink queue.
@@ -110,8 +110,8 @@ struct Bench {
     laboratory: Laboratory,
     library: Result<Library, String>,
     /// The processor of the listeners, and of the sender of packets that come before a listener
-    /// begins. So no data comes from another processor's cache. On a virtual machine the cost of
-    /// that would depend on where the host runs each processor.
+    /// begins. So the data of these packets does not come from another processor's cache. On a
+    /// virtual machine the cost of that would depend on where the host runs each processor.
     here: usize,
     /// The processor that sends packets while a listener is at work; `None` if this process may use
     /// no other.
@@ -122,7 +122,8 @@ struct Bench {
 /// The result of one run of a listener.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
-    /// The CPU time of the listener's thread per packet, in nanoseconds: the median of the rounds.
+    /// The CPU time of the listener's thread per packet, in nanoseconds; if the run has rounds,
+    /// their median.
     cost: f64,
     packets: u64,
     lost: u64,

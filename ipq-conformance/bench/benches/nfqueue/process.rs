@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// The longest time that a listener may take to be ready or done.
+/// The longest time that [`Process::start`] and [`Process::done`] wait for a listener.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A listener's process. Dropping this kills it.

@@ -44,7 +44,7 @@ pub(crate) enum Arrival {
     /// This many packets arrive before the listener begins, in each round. The processor that the
     /// listener runs on sends them.
     Before(u32),
-    /// Packets arrive while the listener works, as fast as another processor can send them.
+    /// Packets arrive while the listener works. Another processor sends them.
     Meanwhile,
 }
 
@@ -58,8 +58,8 @@ pub(crate) struct Load {
     pub(crate) arrival: Arrival,
 }
 
-/// The number of packets that wait for a listener that has fallen behind. Both the queue and the
-/// device that they leave by have room for so many.
+/// The number of packets that wait for a listener that has fallen behind. The queue has room for so
+/// many, and so has the device that they leave by, if it is a TAP device.
 pub(crate) const FELL_BEHIND: u32 = 480;
 /// The number of packets that wait for a listener that keeps up. A listener that takes many packets
 /// in a call takes all of them at once.

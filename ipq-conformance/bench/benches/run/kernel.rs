@@ -16,13 +16,14 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// The most packets that are sent and have not yet arrived. An unprivileged process gets receive
-/// buffers for no more.
+/// The most packets that are sent and have not yet arrived. The receive buffers that an
+/// unprivileged process gets may be too small for many more.
 const ON_THE_WAY: u64 = 128;
 const QUEUE: u16 = 0;
 /// The length of the headers of IPv4 and UDP.
 const HEADERS: usize = 28;
-/// The time limit for anything that is waited for.
+/// The longest time that is waited for the program to listen, and then for the next packet to
+/// arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A network namespace with a rule that sends arriving UDP packets to the queue.

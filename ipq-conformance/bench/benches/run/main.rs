@@ -3,9 +3,10 @@
 //!
 //! `cargo bench -p ipq-bench --bench run`, and `-- --before PATH --before-library DIR` for an older
 //! command with the libipq that belongs to it. The program is the accept loop of libipq(3) in C,
-//! and beside it one with the old interface of `libnetfilter_queue`, with `ipq-sim run`'s default
-//! options. Each contender runs once in each pass, so that the machine's other load affects all of
-//! them alike. A contender that can't be measured is skipped with its reason.
+//! and beside it one with the old interface of `libnetfilter_queue`. `ipq-sim run` has its default
+//! options, but for one contender that has `--out` and `--log`. Each contender runs once in each
+//! pass, so that the machine's other load affects all of them alike. A contender that can't be
+//! measured is skipped with its reason.
 
 #![allow(
     clippy::cast_precision_loss,

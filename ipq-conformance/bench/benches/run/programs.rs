@@ -71,8 +71,8 @@ impl Programs {
         })
     }
 
-    /// Returns the path for a file `name` in the directory that is removed together with the
-    /// programs. Does not create the file.
+    /// Returns the path for a file `name` in the temporary directory, which is removed when this is
+    /// dropped. Does not create the file.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
