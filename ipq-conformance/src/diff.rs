@@ -1,9 +1,9 @@
 //! Does the same generated steps in two worlds, and finds the first step at which they differ.
 //!
-//! A [`Plan`] is a sequence of actions without packet ids, since each world chooses its own. The
-//! first world carries the plan out, which gives a recording. The second world replays the
-//! recording. If they differ in an unknown way, actions and rules are left out of the plan as long
-//! as the worlds still differ in an unknown way.
+//! A [`Plan`] is a sequence of actions. For `ip_queue` it has no packet ids, since each world
+//! chooses its own. The first world carries the plan out, which gives a recording. The second world
+//! replays the recording. If they differ in an unknown way, actions and rules are left out of the
+//! plan as long as the worlds still differ in an unknown way.
 
 mod numbered;
 mod performance;

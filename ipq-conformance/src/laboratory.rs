@@ -6,9 +6,9 @@
 //! the initial namespace only (SOCK-7), so its laboratory is there. The devices are TAP devices if
 //! the user may open `/dev/net/tun`, and veth pairs otherwise.
 //!
-//! No function waits by sleeping. The process stays on one processor, where the kernel does most
-//! work before a system call returns, and the rest in order. So when a frame that was sent through
-//! `lo` comes back, all earlier work is done.
+//! No function waits by sleeping. The thread that sets the laboratory up stays on one processor,
+//! where the kernel does most work before a system call returns, and the rest in order. So when a
+//! frame that was sent through `lo` comes back, all earlier work is done.
 
 mod devices;
 mod namespaces;
@@ -198,7 +198,7 @@ impl Laboratory {
     }
 
     /// Turns on time stamps for arriving packets, and waits until a frame has one: newer kernels
-    /// turn them on with a delay. They stay on while a socket asks for them (PKT-8).
+    /// turn them on with a delay. They stay on while a socket asks for them (NFQ-87).
     fn await_time_stamps(&self) -> Result<(), LaboratoryError> {
         /// The flags `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`, together.
         const BY_THE_KERNEL: i32 = 0x18;
@@ -271,7 +271,7 @@ impl HostState {
     }
 
     /// Restores the saved sysctls and rules, and removes the veth pairs of a laboratory. Goes on
-    /// after a failure, and returns the first.
+    /// after a failure, and returns one of several.
     pub fn restore(&self) -> Result<(), LaboratoryError> {
         let devices = devices::remove_pairs();
         self.sysctls.restore().and(self.tables.restore()).and(devices)

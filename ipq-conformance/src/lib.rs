@@ -1,18 +1,19 @@
 //! A conformance suite for `ip_queue` and `nfnetlink_queue`: it tests kernels, emulators, and other
 //! implementations.
 //!
-//! Everything is built on one interface. A [`World`](world::World) does [`Step`](world::Step)s and
+//! The tests are built on one interface. A [`World`](world::World) does [`Step`](world::Step)s and
 //! answers each with an observation; cases, recordings and generated tests are all sequences of
-//! steps. From the bottom up:
+//! steps. The main modules, from the bottom up:
 //!
 //! - [`world`] is the interface and its vocabulary; [`worlds`] holds the worlds that come with the
 //!   suite;
 //! - [`suite`] holds the cases, the types that they are written with, and the runner;
-//! - [`recording`] reads recordings, which are steps with a real kernel's answers; [`replay`] does
-//!   such steps in a world, and compares the answers byte for byte; [`diff`] does generated steps
-//!   in two worlds, and compares their answers;
+//! - [`recording`] reads and writes recordings, which are steps with a world's answers, most often
+//!   a real kernel's; [`replay`] does such steps in a world, and compares the answers; [`diff`]
+//!   does generated steps in two worlds, and compares their answers;
 //! - [`report`] writes the results of a run, and puts several worlds side by side;
-//! - [`vectors`] holds sample frames with the value of each field, to test other parsers;
+//! - [`vectors`] holds sample frames, each with its meaning or the rule that it breaks, to test
+//!   other parsers;
 //! - [`cli`] is the program `ipq-conformance`.
 //!
 //! # Trying an implementation of your own

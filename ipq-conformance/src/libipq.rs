@@ -4,7 +4,7 @@
 //!
 //! - this program once more, which loads a library for C and makes the calls that it is told to;
 //! - a program in any language that makes the calls it is told over a pipe:
-//!   `docs/client-protocol.md` of this package describes the protocol completely.
+//!   `docs/client-protocol.md` of this package describes the protocol.
 //!
 //! The parent serves the emulator at a path. A libipq that knows `IPQ_TRANSPORT` finds the emulator
 //! by this variable. A libipq that opens a netlink socket instead needs the object of
@@ -47,7 +47,8 @@ pub(crate) trait Caller: Debug {
     /// not an error.
     fn call(&mut self, call: &Call, emulator: Emulator<'_>) -> Result<Called, WorldError>;
 
-    /// Ends the process after its last call. An error says that it did not end as it should.
+    /// Ends the process after its last call, or leaves that to its drop. An error says that it did
+    /// not end as it should.
     fn end(&mut self) -> Result<(), WorldError>;
 }
 

@@ -10,7 +10,8 @@ use std::str::FromStr;
 ///
 /// The part of a case or recording depends on its name and the number of parts alone: not on the
 /// other cases, the filter, or the version of the suite. So each is in exactly one part of a run.
-/// The part of a sequence depends on its number.
+/// The part of a sequence that is compared in two worlds depends on its number and the number of
+/// parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Partition {
@@ -125,7 +126,7 @@ mod tests {
         }
     }
 
-    /// Reports from different versions of the suite can be merged, so a name must keep its part.
+    /// A name must keep its part in all versions of the suite.
     #[rstest]
     #[case("verdicts/accept-goes-on-with-the-hook", "1/7")]
     #[case("libipq/timeout", "1/7")]

@@ -65,8 +65,8 @@ pub(super) fn diff(
 
 /// Compares the two worlds on the sequences of this run's partition that were not compared yet, up
 /// to the first unknown difference, and adds the results to `figures`. Does nothing if `figures`
-/// has an unknown difference already. Fails if the seeds do not fit in a `u64`, if a world fails,
-/// or if the checkpoint can't be written.
+/// has an unknown difference already. Fails if the end of the seeds does not fit in a `u64`, if a
+/// world fails, or if the checkpoint can't be written.
 fn compare_rest(
     pair: Pair<'_>,
     arguments: &DiffArguments,

@@ -98,7 +98,7 @@ impl Part {
     }
 
     /// Returns which command wrote the report, which the keys of its last line tell. An error if
-    /// the last line is no summary.
+    /// the last line is neither a summary nor a checkpoint.
     fn kind(&self) -> Result<Kind, Failure> {
         let (number, last) = self.lines().last().unwrap_or((1, ""));
         let last: Value = self.parse(number, last)?;

@@ -57,7 +57,7 @@ struct Recorder {
     /// The part of the scenarios to record; `None` records all.
     partition: Option<Partition>,
     recorded: usize,
-    /// The number of cases that can't be recorded in this world, though nothing went wrong.
+    /// The number of cases that were left out, though nothing went wrong.
     left_out: usize,
     failed: usize,
 }
@@ -86,7 +86,7 @@ impl Recorder {
     }
 
     /// Runs the cases that `filters` choose and that are in this part, and writes the steps of each
-    /// that passed. Says why another was left out.
+    /// that passed and that a recording can hold. Says why another was left out.
     fn cases(&mut self, filters: &[String]) -> Result<(), Failure> {
         let filter = Filter::new(filters, &[], true);
         let known = KnownDifferences::built_in().map_err(unable)?;

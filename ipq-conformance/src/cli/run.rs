@@ -183,7 +183,7 @@ pub(super) fn run_cases(
 }
 
 /// Like [`run_cases`], for the part `partition` of a run; `None` if the run is not divided.
-/// `chosen` must already be this part's cases alone; the report names the part.
+/// `chosen` must already be this part's cases alone; a report in JSON names the part.
 fn run_part(
     factory: &Arc<dyn WorldFactory>,
     how: &str,

@@ -11,8 +11,8 @@ const SHORTEST_PART: usize = 3;
 /// The most words that are suggested at once.
 const MOST: usize = 3;
 
-/// Fails at the first word that chooses no case. The error suggests those topics, case ids and
-/// `commands` that are like the word.
+/// Fails at the first word that chooses no case. The error suggests at most three topics, case ids
+/// and `commands` that are like the word.
 pub(super) fn refuse_unknown(words: &[String], commands: &[&str]) -> Result<(), Failure> {
     let all = cases::every();
     let is_unknown = |word: &&String| {
@@ -31,7 +31,7 @@ pub(super) fn refuse_unknown(words: &[String], commands: &[&str]) -> Result<(), 
     )))
 }
 
-/// Returns the question "did you mean ...?" with the `known` words that are like `word`;
+/// Returns the question "did you mean ...?" with at most three `known` words that are like `word`;
 /// `otherwise` if none is.
 pub(super) fn hint<'k>(word: &str, known: impl Iterator<Item = &'k str>, otherwise: &str) -> String {
     let near = like(word, known);

@@ -1,5 +1,5 @@
-//! The fields of the datagrams of `ip_queue` and `nfnetlink_queue`. The type of a message says
-//! which of the two it belongs to; only error messages are the same in both.
+//! The fields of the datagrams of `ip_queue` and `nfnetlink_queue`. A message is taken for one of
+//! `nfnetlink_queue` by its type; error messages are the same in both.
 
 use super::{Cursor, ip, nfnetlink};
 use ipq_core::wire::{
@@ -8,8 +8,8 @@ use ipq_core::wire::{
 use ipq_core::{Errno, wire::WordSize};
 
 pub(super) fn decode(cursor: &mut Cursor<'_>, abi: Abi) {
-    // A datagram for numbered queues may have several messages (NFQ-50). One of ip_queue has a
-    // single message (MSG-11).
+    // A datagram for numbered queues may have several messages (NFQ-50). Of one for ip_queue only
+    // the first counts (MSG-11).
     loop {
         let Some(header) = Header::parse(cursor.remaining(), abi) else {
             return decode_message(cursor, abi, true);
@@ -54,8 +54,8 @@ fn decode_error(cursor: &mut Cursor<'_>, abi: Abi, whole: &[u8]) {
             format!("{error}: {}", Errno(error.wrapping_neg()))
         }
     });
-    // After the quoted message there is padding up to a multiple of 4. The header does not count it
-    // (ERR-3).
+    // After the quoted message there is padding up to a multiple of 4. The header of an answer of
+    // ip_queue does not count it (ERR-3).
     let stated = Header::parse(whole, abi).map_or(whole.len(), |header| header.length as usize);
     let quoted = stated.saturating_sub(Header::BYTES + 4).min(cursor.remaining().len());
     let mut inner = Cursor::new(cursor.remaining().get(..quoted).unwrap_or_default());

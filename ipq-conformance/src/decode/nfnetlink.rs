@@ -59,7 +59,7 @@ pub(crate) struct Attribute<'a> {
     /// The type of the attribute, without the two flags in its upper bits.
     pub(crate) kind: u16,
     pub(crate) content: &'a [u8],
-    /// The number of padding bytes between this attribute and the next.
+    /// The number of padding bytes after this attribute.
     padding: usize,
 }
 

@@ -1,5 +1,5 @@
 //! The actions that are done in two worlds. They hold nothing that only one world can know, such as
-//! packet ids.
+//! packet ids of `ip_queue`.
 
 use crate::suite::{Packet, Request};
 use crate::world::topology::{Device, TAP0, TAP1};
@@ -30,8 +30,8 @@ pub(super) enum Action {
         slot: Slot,
         request: Request,
     },
-    /// A verdict on a packet that a socket of the slot's family has read: the last one if `age` is
-    /// 0, the one before it if `age` is 1, and so on.
+    /// A verdict on a packet that a socket of the slot's family has read since one of them was last
+    /// closed: the last packet if `age` is 0, the one before it if `age` is 1, and so on.
     Verdict {
         slot: Slot,
         age: usize,
@@ -66,7 +66,8 @@ pub(super) struct Envelope {
     pub(super) sequence: u32,
 }
 
-/// The bytes that a verdict carries to replace its packet.
+/// The bytes that a verdict carries to replace its packet. They are made from as much of the packet
+/// as was read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Replacement {
     None,
@@ -253,8 +254,8 @@ impl Chance {
             .sequence(envelope.sequence)
     }
 
-    /// Generates a message of any type with a body of zeros, and now and then with a wrong length
-    /// or port id in its header.
+    /// Generates a message of a known or an unknown type, with a body of zeros. Now and then its
+    /// header has a length of its own, which is wrong in most cases, or a wrong port id.
     fn strange(&mut self) -> Request {
         let message_type = self.of(&[0, 1, 2, 0x10, 0x11, 0x12, 0x13, 0x14, 0x100]);
         let body = vec![0; self.of(&[0, 1, 8, 23, 24, 24, 40, 100])];

@@ -10,8 +10,8 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, Socket
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// The MTU of a veth pair: the length of the longest IP packet. So a packet longer than [`MTU`] can
-/// arrive.
+/// The MTU of a veth pair: the length of the longest IPv4 packet. So a packet longer than [`MTU`]
+/// can arrive.
 const PAIR_MTU: u32 = 65_535;
 /// The length of the longest frame on a wire, in bytes.
 const FRAME_BYTES: usize = 14 + 65_535;

@@ -1,5 +1,5 @@
-//! The rules that a case asks for, and before them rules that keep the host from sending anything
-//! of its own accord.
+//! The rules that a case asks for, and before them rules that drop ICMP messages which the host
+//! sends of its own accord.
 
 use super::LaboratoryError;
 use super::xtables::{Action, Contents, Entry, Tables};

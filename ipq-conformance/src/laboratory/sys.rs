@@ -1,5 +1,5 @@
-//! The laboratory's system calls for which there is no safe crate: namespaces, socket options that
-//! are whole tables, TAP devices, addresses of packet sockets, and time stamps.
+//! The laboratory's system calls for which there is no safe crate, such as those for namespaces,
+//! for tables of rules, for TAP devices and for time stamps.
 
 #![allow(
     unsafe_code,
@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// The kinds of namespace that [`unshare`] makes.
 pub(super) use libc::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER};
 
-/// Calls `unshare(2)`: moves this process into new namespaces of these kinds. Other flags are
+/// Calls `unshare(2)`: moves the calling thread into new namespaces of these kinds. Other flags are
 /// ignored, so descriptors and memory stay as they are.
 pub(super) fn unshare(namespaces: libc::c_int) -> io::Result<()> {
     // SAFETY: none of the flags unshares memory or descriptors, on which safe code elsewhere could

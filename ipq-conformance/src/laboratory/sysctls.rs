@@ -1,5 +1,5 @@
-//! The sysctls that let a host forward packets, and that keep it, as far as sysctls can, from
-//! answering and from sending anything of its own accord.
+//! The sysctls of a laboratory. Most of them let the host forward packets, or keep it, as far as
+//! sysctls can, from answering and from sending anything of its own accord.
 
 use super::{LaboratoryError, Place};
 use std::fs;
@@ -20,7 +20,7 @@ const SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/ipv6/conf/default/accept_ra", "0", Presence::Always),
     ("net/ipv6/conf/default/autoconf", "0", Presence::Always),
     ("net/ipv6/conf/default/router_solicitations", "0", Presence::Always),
-    // This setting exists since Linux 4.20.
+    // Older kernels lack this setting.
     ("net/ipv6/icmp/echo_ignore_all", "1", Presence::Sometimes),
 ];
 

@@ -93,7 +93,7 @@ impl Libipq for Library {
 
 impl Library {
     /// Starts a process that loads the library, and whose kernel is the emulator at `socket`. An
-    /// error if the library can't be loaded or is no libipq.
+    /// error if that fails, or if the library can't be loaded or is no libipq.
     pub(crate) fn load(&self, socket: &Path) -> Result<Process, LoadError> {
         let mut command = child::this_program(SERVE, &self.name);
         show_emulator(&mut command, socket, self.preload.as_deref());

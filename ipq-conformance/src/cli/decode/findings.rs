@@ -1,4 +1,4 @@
-//! Checks a frame against the rules of the suite, and describes what breaks them.
+//! Checks a frame against rules of the suite, and describes what breaks them.
 
 use super::Frame;
 use crate::decode::nfnetlink::{self, Attribute, about, value};
@@ -17,9 +17,9 @@ pub(super) struct Finding {
     pub(super) what: String,
 }
 
-/// Returns the rules that a frame breaks, each with what is wrong. Returns none if the file holds
-/// only a part of the frame (`cut`), or if the frame's netlink protocol is known and is not one of
-/// the queues'.
+/// Returns those of the checked rules that a frame breaks, each with what is wrong. Returns none if
+/// the file holds only a part of the frame (`cut`), or if the frame's netlink protocol is known and
+/// is not one of the queues'.
 pub(super) fn findings(frame: &Frame, abi: Abi) -> Vec<Finding> {
     let mut found = Found(Vec::new());
     // Missing bytes are not the frame's fault.
@@ -280,7 +280,7 @@ impl Found {
             message_type::PACKET => self.numbered_packet(header, &attributes),
             message_type::VERDICT | message_type::VERDICT_BATCH => self.numbered_verdict(&attributes),
             message_type::CONFIG => self.config(&attributes),
-            // Messages of these types begin and end a batch, for every subsystem of nfnetlink.
+            // Messages of these types begin and end a batch, and belong to no subsystem.
             0x10 | 0x11 => {}
             kind => self.add("NFQ-47", format!("the queues have no message of type {kind:#x}")),
         }

@@ -1,5 +1,5 @@
-//! Frames of a text: a dump as xxd, hexdump, od, tcpdump -x and strace -xx print them, or plain
-//! pairs of hexadecimal digits.
+//! Frames of a text: lines with bytes as xxd, hexdump, od -tx1, tcpdump -x and strace -xx print
+//! them, or plain pairs of hexadecimal digits.
 //!
 //! A frame ends at an empty line, and in a dump with offsets also where the offset is 0 again. Each
 //! line of strace is a frame of its own. Lines that begin with `#` are passed over.
@@ -86,7 +86,7 @@ impl Dump {
 
     /// Takes the offset of a line. Offset 0 begins a new frame. After a line `*`, the last line is
     /// first repeated up to the offset. An error if the frame then does not have as many bytes as
-    /// the offset says.
+    /// the offset says, or has too many.
     fn reach(&mut self, offset: &str, row: &Row<'_>) -> Result<(), String> {
         let number = |base: u32| usize::from_str_radix(offset, base).ok();
         if number(10) == Some(0) {
@@ -114,8 +114,8 @@ impl Dump {
 
     /// Takes a line of strace. Its first string that begins with `\x` becomes a frame: to the
     /// kernel for a send or write call, from the kernel for a receive or read call, and without a
-    /// direction for another. An error if there is no such string, or if one of its `\x` is not
-    /// followed by the hexadecimal digits of a byte alone.
+    /// direction for another. An error if there is no such string, if one of its `\x` is not
+    /// followed by the hexadecimal digits of a byte alone, or if it has too many bytes.
     fn call(&mut self, line: &str) -> Result<(), String> {
         self.end_frame();
         let string = line.split('"').find(|part| part.starts_with("\\x"));
@@ -191,8 +191,8 @@ impl<'l> Row<'l> {
             let mut number = hex::decode(word).map_err(|_| {
                 format!("{word:?} is no pairs of hexadecimal digits: give a capture, or a dump of xxd, hexdump -C, od -tx1 or strace -xx")
             })?;
-            // In a dump without colons, words of several bytes are numbers of a little-endian
-            // machine.
+            // After an offset without a colon, words of several bytes are numbers of a
+            // little-endian machine.
             if !in_order {
                 number.reverse();
             }

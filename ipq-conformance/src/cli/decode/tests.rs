@@ -83,7 +83,7 @@ fn the_fields_of_a_packet_are_where_the_parser_finds_them(
     );
 }
 
-/// The frame, in hexadecimal digits, that each dump below shows.
+/// The frame, in hexadecimal digits, that each dump of the next test shows.
 const DUMPED: &str = "24000000120001000000000042420000010000000807060504030201000000000000000000000000";
 
 #[rstest]

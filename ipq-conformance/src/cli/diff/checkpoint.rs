@@ -46,11 +46,11 @@ pub(in crate::cli) struct Figures {
     pub(in crate::cli) known: BTreeMap<String, u64>,
     /// The unknown difference with the lowest seed; `None` if there is none so far.
     pub(in crate::cli) difference: Option<Found>,
-    /// The time that the run took, over all its starts, in seconds.
+    /// The time that the run took, over all its starts and merged parts, in seconds.
     pub(in crate::cli) seconds: f64,
 }
 
-/// The settings that all partitions of a diff have in common.
+/// The settings that stay the same in all starts and partitions of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(in crate::cli) struct Choice {
     /// The names of the first and the second world.
@@ -127,8 +127,9 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Returns a keeper for the checkpoint `path`, and the figures to go on from: those in the file
-    /// if it is there, else `fresh`. An error if the file can't be read, is no checkpoint, or is of
-    /// another diff or partition; only the number of sequences may have changed.
+    /// if it is there, else `fresh`. An error if the file can't be read, is no checkpoint, is of
+    /// another diff or partition, or goes on outside the sequences of `fresh`. The number of
+    /// sequences may have changed.
     pub(super) fn open(path: Option<&Path>, fresh: Figures) -> Result<(Self, Figures), Failure> {
         let figures = match path {
             Some(path) => resumed(path, fresh).map_err(|problem| {
@@ -148,7 +149,8 @@ impl Keeper {
         Ok((keeper, figures))
     }
 
-    /// Writes the figures if five seconds have passed since they were last written.
+    /// Writes the figures if five seconds have passed since they were last written, or since
+    /// [`open`](Self::open).
     pub(super) fn keep(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         if self.written.elapsed() < BETWEEN {
             return Ok(());
@@ -156,7 +158,7 @@ impl Keeper {
         self.write(figures)
     }
 
-    /// Sets the time in `figures`, and writes them to the file, if there is one.
+    /// Sets the time in `figures`, and writes them to the file, if the keeper has a path.
     pub(super) fn write(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         figures.seconds = self.before + self.begun.elapsed().as_secs_f64();
         self.written = Instant::now();
@@ -174,7 +176,7 @@ impl Keeper {
 
 /// Returns the figures in a checkpoint, but with the number of sequences from `fresh`; `fresh`
 /// itself if there is no file. An error if the file can't be read, is no checkpoint, is of another
-/// diff or partition, or has a `next` beyond the sequences of `fresh`.
+/// diff or partition, or has a `next` outside the sequences of `fresh`.
 fn resumed(path: &Path, fresh: Figures) -> Result<Figures, String> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)) {

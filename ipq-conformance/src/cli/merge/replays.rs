@@ -19,8 +19,8 @@ struct Entry {
 
 /// Returns the report of the whole replay: the scenarios of all parts, file by file, in the order
 /// of their lines, and a summary. An error that several parts report alike, such as a line that
-/// can't be read, appears once. Fails if a scenario is in two reports, or if a part is missing or
-/// there twice.
+/// can't be read, appears once. Fails, among others, if a scenario is in two reports, or if a part
+/// is missing or there twice.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut files: Vec<String> = Vec::new();
     let mut entries: HashMap<(usize, Option<usize>), (&str, Entry, &str)> = HashMap::new();

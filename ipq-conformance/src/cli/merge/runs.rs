@@ -48,7 +48,7 @@ pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
 }
 
 fn runs_of(part: &Part) -> Result<Vec<Run<'_>>, Failure> {
-    // Reading the results checks everything that can be wrong with a report.
+    // Reading the results checks the report as `matrix` does.
     Results::read(&part.source, part.text.as_bytes()).map_err(unable)?;
     let mut runs = Vec::new();
     let mut cases = Vec::new();
@@ -77,8 +77,8 @@ fn runs_of(part: &Part) -> Result<Vec<Run<'_>>, Failure> {
 }
 
 /// Appends the cases of `runs`, which were all in one world, to `lines`, and one summary for all.
-/// Returns how the whole run ends. An error if a case is there twice, if a part is missing, or if
-/// [`expect_same`] finds a difference between two runs.
+/// Returns how the whole run ends. An error if a case is there twice, or if [`expect_all_parts`] or
+/// [`expect_same`] finds something wrong.
 fn merge_world(runs: Vec<Run<'_>>, lines: &mut Vec<String>) -> Result<End, Failure> {
     expect_all_parts(runs.iter().map(|run| (run.source, run.partition)))?;
     let mut merged: Option<(Environment, &str)> = None;
