@@ -54,7 +54,7 @@ pub struct Divergence {
 }
 
 /// Carries out `plan` in the fresh `world`. Returns the steps with the world's answers, as a
-/// recording of the world's machine with this name. Packet ids are never given twice if the world
+/// recording called `name` of the world's machine. Packet ids are never given twice if the world
 /// can do that; the recording's line does not state it. Fails if the world can't begin, do a step
 /// or end.
 pub fn record(plan: &Plan, name: &str, world: &mut dyn World) -> Result<Recording, ReplayError> {
@@ -156,7 +156,7 @@ pub struct KnownDivergence {
     /// order.
     pub worlds: [String; 2],
     /// The text of the difference when the first of these worlds is compared with the second. `*`
-    /// stands for any text, and `?` for any one character.
+    /// stands for any text, and `?` for any one byte.
     pub difference: String,
     /// The reason why the worlds may differ.
     pub reason: String,

@@ -1,10 +1,10 @@
-//! The laboratory on a real kernel: the devices, addresses, neighbours and rules that
-//! [`topology`](crate::world::topology) describes. This process makes them with system calls of its
-//! own, so a bare machine needs neither iptables nor iproute.
+//! The laboratory on a real kernel: the devices, addresses and neighbours that
+//! [`topology`](crate::world::topology) describes, and the rules that a case asks for. This process
+//! makes them with system calls of its own, so a bare machine needs neither iptables nor iproute.
 //!
-//! The laboratory is in namespaces of its own, except for the historical `ip_queue`. That works in
-//! the initial namespace only (SOCK-7), so its laboratory is there. The devices are TAP devices if
-//! the user may open `/dev/net/tun`, and veth pairs otherwise.
+//! The laboratory is in a network namespace of its own, except for the historical `ip_queue`. That
+//! works in the initial namespace only (SOCK-7), so its laboratory is there. The devices are TAP
+//! devices if the user may open `/dev/net/tun`, and veth pairs otherwise.
 //!
 //! No function waits by sleeping. The thread that sets the laboratory up stays on one processor,
 //! where the kernel does most work before a system call returns, and the rest in order. So when a
@@ -198,7 +198,7 @@ impl Laboratory {
     }
 
     /// Turns on time stamps for arriving packets, and waits until a frame has one: newer kernels
-    /// turn them on with a delay. They stay on while a socket asks for them (NFQ-87).
+    /// turn them on with a delay. They stay on while a socket asks for them.
     fn await_time_stamps(&self) -> Result<(), LaboratoryError> {
         /// The flags `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`, together.
         const BY_THE_KERNEL: i32 = 0x18;
@@ -271,7 +271,7 @@ impl HostState {
     }
 
     /// Restores the saved sysctls and rules, and removes the veth pairs of a laboratory. Goes on
-    /// after a failure, and returns one of several.
+    /// after a failure, and fails at the end.
     pub fn restore(&self) -> Result<(), LaboratoryError> {
         let devices = devices::remove_pairs();
         self.sysctls.restore().and(self.tables.restore()).and(devices)

@@ -36,8 +36,8 @@ pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArgumen
     replayer.end()
 }
 
-/// The numbers of scenarios by outcome, of scenarios, lines and files that could not be replayed
-/// (`errors`), and of frames compared.
+/// The numbers of scenarios by outcome, of errors (scenarios that could not be replayed, and lines
+/// and files that could not be read), and of frames compared.
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
 pub(super) struct Counts {
     pub(super) different: usize,

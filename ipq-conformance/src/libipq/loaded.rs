@@ -163,14 +163,14 @@ impl Loaded {
             }
             Function::MessageType | Function::MessageError => {
                 let look = self.function::<unsafe extern "C" fn(*const c_uchar) -> c_int>(name)?;
-                // SAFETY: the buffer is that of the last read, with at least 64 bytes, and lives until
-                // the call is over. That there was a read is a case's duty.
+                // SAFETY: the buffer is that of the last read, with 64 bytes or more, and lives
+                // until the call is over. That there was a read is a case's duty.
                 self.with_buffer(|buffer| unsafe { look(buffer) }.into())
             }
             Function::Packet => {
                 let look = self.function::<unsafe extern "C" fn(*const c_uchar) -> *mut c_void>(name)?;
-                // SAFETY: the buffer is that of the last read, with at least 64 bytes, and lives until
-                // the call is over. That there was a read is a case's duty.
+                // SAFETY: the buffer is that of the last read, with 64 bytes or more, and lives
+                // until the call is over. That there was a read is a case's duty.
                 let packet = |buffer| unsafe { look(buffer) };
                 self.with_buffer(|buffer| packet(buffer).addr().wrapping_sub(buffer.addr()).cast_signed() as i64)
             }
