@@ -66,8 +66,8 @@ pub(super) struct Envelope {
     pub(super) sequence: u32,
 }
 
-/// The bytes that a verdict carries to replace its packet. In what follows, the packet is as much of
-/// it as was read.
+/// The bytes that a verdict carries to replace its packet. In what follows, the packet is as much
+/// of it as was read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Replacement {
     None,
