@@ -17,9 +17,10 @@ use std::time::Duration;
 /// line.
 pub const PREFIX: &str = "exec:";
 /// The version of both protocols for programs: that for worlds and that for implementations of
-/// libipq. Each end refuses another version.
+/// libipq. The suite refuses a program that speaks another version.
 pub const VERSION: u32 = 1;
-/// The time limit for a program's answer. A request that itself takes time has more.
+/// The time limit for a program's answer. Requests that take time, such as a poll or a read with a
+/// timeout, have more.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The most characters of a request or an answer that an error message quotes.
 const MOST_QUOTED: usize = 200;
@@ -46,7 +47,8 @@ pub enum ExecError {
     /// This command line can't be split into words, or has no word.
     #[error("{0:?} is no command: write a program and its arguments, with quotes closed")]
     Command(String),
-    /// The program can't be started, or does not keep the protocol. The text says what happened.
+    /// The program can't be started, or goes wrong before the first case. The text says what
+    /// happened.
     #[error("{0}")]
     Program(String),
 }
@@ -67,7 +69,7 @@ pub(crate) fn other_version(version: u32) -> String {
 }
 
 /// Splits a command line into a program and its arguments, as a shell does. Fails if a quotation
-/// mark is not closed, or if there is no word.
+/// mark is not closed, if the line ends with a backslash, or if there is no word.
 pub(crate) fn words(command: &str) -> Result<Vec<String>, ExecError> {
     let words = shlex::split(command).filter(|words| !words.is_empty());
     words.ok_or_else(|| ExecError::Command(command.to_owned()))
@@ -84,7 +86,7 @@ pub(crate) enum Fault {
     #[error("{0}")]
     Hang(String),
     /// The program could not be started, has ended, or did not end with exit status 0 after its
-    /// last answer; or its pipes failed.
+    /// last answer; or its pipes failed, or the task beside it.
     #[error("{0}")]
     End(String),
 }
@@ -99,11 +101,11 @@ impl From<Fault> for WorldError {
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
-    /// The file that describes the program's protocol, in the folder of this package. Error
+    /// The file that describes the program's protocol, in the folder of this package. Some error
     /// messages name it.
     page: &'static str,
     child: Child,
-    /// The number of lines that were read from the program.
+    /// The number of lines that came from the program.
     line: usize,
     /// The last request, in JSON.
     request: String,
@@ -114,8 +116,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts a program. Error messages name `page`, a file in the folder of this package, as the
-    /// description of its protocol.
+    /// Starts a program. `page` is the file that describes its protocol, in the folder of this
+    /// package.
     pub(crate) fn start(command: &mut Command, page: &'static str) -> Result<Self, Fault> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = Child::spawn(command).map_err(|error| {
@@ -136,11 +138,11 @@ impl Program {
     }
 
     /// Sends a request, and returns the answer, whose kind is not checked against the request.
-    /// Waits `patience` at most, and serves the task `beside` meanwhile.
+    /// Waits for the answer `patience` at most, and serves the task `beside` meanwhile.
     ///
-    /// It is a fault if the program wrote a line before the request, or answers with no line, a
-    /// late one or one that can't be parsed. Each fault also kills the program, and every request
-    /// after that fails.
+    /// It is a fault, among others, if the program wrote a line before the request, or answers with
+    /// no line, a late one or one that can't be parsed. After a fault the program is no longer
+    /// running, and every further request fails.
     pub(crate) fn ask<R: Request>(
         &mut self,
         request: &R,

@@ -1,12 +1,13 @@
-//! Recordings: the steps that were done to a real kernel, and the kernel's answers. Each line is
+//! Recordings: the steps that were done to a kernel or another world, and its answers. Each line is
 //! one scenario.
 //!
 //! The README beside the recordings describes the format, so that any language can use them. A
-//! [`Reader`] takes one line at a time, however long the file is. It refuses whatever it does not
-//! know, with the place and the reason, since a misread scenario proves nothing.
+//! [`Reader`] takes one line at a time, however long the file is. It refuses keys, steps and
+//! devices that it does not know, with the place and the reason, since a misread scenario proves
+//! nothing.
 //!
-//! A reader also accepts the steps in this table, which only an emulator can answer reproducibly.
-//! With them, generated sequences of steps can be written and replayed. Times are in nanoseconds.
+//! A reader also accepts the key `queues`, rules with the target NFQUEUE, and the steps in this
+//! table. The recordings that come with the suite have none of these. Times are in nanoseconds.
 //!
 //! | `op` | step | answer |
 //! |---|---|---|
@@ -21,6 +22,9 @@
 //! | `account` | packets are counted | `entered`, `delivered`, `queued`, and `dropped` by reason |
 //! | `sndbuf` | `SO_SNDBUF` = `value` | `actual` |
 //! | `duplicate` | `socket` gets a second descriptor, the socket `duplicate` | |
+//! | `cap_ack` | `NETLINK_CAP_ACK` is switched on | |
+//! | `ext_ack` | `NETLINK_EXT_ACK` is switched on | |
+//! | `queues_proc` | `/proc/net/netfilter/nfnetlink_queue` is read | `text` |
 //! | `inject_bridged` | the frame `hex` arrives on `port` of `bridge` | `errno` |
 //! | `inject_offloaded` | `hex` arrives on `device`, in segments of `segment_bytes` or null | `errno` |
 //!
@@ -86,7 +90,7 @@ impl Recording {
     /// Parses a scenario from one line of JSON. Fails if the text is malformed, has an unknown key,
     /// or has no step, or if a step names an unknown device, a socket that no earlier step opened,
     /// or one that an earlier step closed. The names of bridges and their ports are not checked.
-    /// The error has the number of the step, if it is in one.
+    /// The error has the number of the step, if it is in one that is JSON.
     pub fn parse(line: &str) -> Result<Self, Problem> {
         let recording = format::parse(line)?;
         usage::check_names(&recording)?;
@@ -236,15 +240,16 @@ pub struct RecordingError {
     pub source_name: String,
     /// The number of the line that has the problem, from 1; `None` if the file could not be opened.
     pub line: Option<usize>,
-    /// The problem, with the number of its step if it is in one.
+    /// The problem, with the number of its step if that is known.
     pub problem: Problem,
 }
 
-/// A problem in a scenario or its file, with the number of its step if it is in one.
+/// A problem in a scenario or its file, with the number of its step if that is known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{what}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
 pub struct Problem {
-    /// The number of the step, from 1; `None` if the problem is in no step.
+    /// The number of the step, from 1; `None` if the problem is in no step, or if the scenario is
+    /// not JSON.
     pub step: Option<usize>,
     /// The problem in words.
     pub what: String,

@@ -120,9 +120,9 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
     })
 }
 
-/// Returns whether, on the recorded machine, the queue's last peer had been found dead before the
-/// first step. This is so if the first line `Peer died` in the recorded texts says 1, since the
-/// line does not change until another peer attaches. `false` if no text has that line.
+/// Returns whether the first line `Peer died` in the recorded texts says 1; `false` if no text has
+/// that line. If no peer attached before that text, the recorded queue's last peer had been found
+/// dead before the first step.
 fn began_with_a_dead_peer(recording: &Recording) -> bool {
     let texts = recording.steps.iter().filter_map(|recorded| match &recorded.seen {
         Observation::Text(text) => Some(text),

@@ -28,7 +28,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Head {
     /// The world's name.
     pub world: String,
-    /// The option that selects the world on the command line, such as `--world sim`.
+    /// The options that select the world or the libipq on the command line, such as `--world sim`.
     pub choice: String,
     /// The world's description.
     pub description: Description,
@@ -43,15 +43,15 @@ pub struct Head {
 }
 
 impl Head {
-    /// Returns the command line that runs one case again in the same way.
+    /// Returns the command line that runs one case again in the same world and with the same seed.
     #[must_use]
     pub fn command(&self, case: &str) -> String {
         command(&self.choice, self.seed, case)
     }
 }
 
-/// Returns the command line that runs one case with this seed. `choice` is the option that selects
-/// the world.
+/// Returns the command line that runs one case with this seed. `choice` are the options that select
+/// the world or the libipq.
 fn command(choice: &str, seed: u64, case: &str) -> String {
     format!("ipq-conformance run {choice} --seed {seed} {case}")
 }

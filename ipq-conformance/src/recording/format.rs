@@ -75,7 +75,7 @@ fn bad_json(error: &serde_json::Error) -> Problem {
 }
 
 /// Returns the message of a serde error about JSON text of one line. Leaves out the line's number,
-/// which is always 1, and keeps the column if the error has one.
+/// and keeps the column if the error has one.
 pub(crate) fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);

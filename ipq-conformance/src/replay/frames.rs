@@ -11,8 +11,9 @@ use std::ops::Range;
 /// the time in a packet message, and for `ip_queue` also packet ids and pad bytes. A byte that one
 /// of the two lacks always counts.
 ///
-/// If the recorded datagram is a PACKET frame, `ids` learns that both packet ids name the same
-/// packet. If it is an error that quotes a verdict, `ids` notes that the verdict is answered.
+/// If the recorded datagram is a PACKET frame of the kernel, `ids` learns that both packet ids name
+/// the same packet. If it is an error that quotes a verdict of `socket`, `ids` notes that the
+/// verdict is answered.
 pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &str, ids: &mut Ids) -> Option<Unequal> {
     let abi = ids.abi();
     let mut judged = Judged::default();

@@ -65,9 +65,10 @@ impl Ids {
         self.abi
     }
 
-    /// Returns the step as it is to be done in this world. An `ip_queue` verdict that goes to the
-    /// kernel gets this world's packet id, if one is known for the recorded id; all else stays.
-    /// Notes that a socket is opened, duplicated or closed, and that a verdict is sent.
+    /// Returns the step as it is to be done in this world. An `ip_queue` verdict that a known
+    /// socket sends to the kernel gets this world's packet id, if one is known for the recorded id;
+    /// all else stays. Notes that a socket is opened, duplicated or closed, and that
+    /// a verdict is sent.
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {
@@ -121,8 +122,9 @@ impl Ids {
     }
 
     /// Returns whether the ids `recorded` and `seen`, which two errors on `socket` quote, are those
-    /// of one verdict that `socket` sent and that no error has answered. An id may be cut. If so,
-    /// forgets this verdict and the earlier ones, since errors come in the order of the verdicts.
+    /// of one verdict that `socket` sent and that no error has answered. Both ids may be cut
+    /// short. If there is such a verdict, forgets it and the earlier ones, since errors come in the
+    /// order of the verdicts.
     pub(super) fn answer(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) -> bool {
         let Some(socket) = self.sockets.get(socket) else {
             return false;

@@ -1,5 +1,5 @@
 //! The report for people: capabilities, a line for each topic, details of bad cases, the reasons of
-//! skipped cases and expected differences, and a summary.
+//! skipped cases and expected differences, known differences that are out of date, and a summary.
 
 use super::{Head, Reporter, VERSION};
 use crate::suite::runner::{CaseReport, Summary};

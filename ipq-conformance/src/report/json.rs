@@ -14,9 +14,9 @@ use std::io::{self, Write};
 /// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome` and `reason`,
 /// which is null if the case passed. It has `details` and `transcript` if there are any; of a long
 /// transcript it has the end. The last line has `summary`, the number of cases by outcome, and
-/// `environment`, the world, its machine, the seeds and the date. It has `out_of_date` if the list
-/// of known differences has entries that match no case, and `partition` if only a part of the
-/// chosen cases was run.
+/// `environment`, which has the world, its machine, the seeds and the date, among others. It has
+/// `out_of_date` if the list of known differences has patterns that match no case, and `partition`
+/// if only a part of the chosen cases was run.
 ///
 /// [`Results`](super::matrix::Results) reads these lines again.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ pub(crate) struct CaseLine {
 /// where a case fails.
 const MOST_TRANSCRIPT_BYTES: usize = 16 << 10;
 
-/// Returns a transcript of up to [`MOST_TRANSCRIPT_BYTES`] whole. Of a longer one, returns the last
-/// whole lines within so many bytes, after a line that says that the beginning is left out.
+/// Returns a transcript of less than [`MOST_TRANSCRIPT_BYTES`] whole. Of any other, returns the
+/// last whole lines within so many bytes, after a line that says that the beginning is left out.
 fn end_of(transcript: String) -> String {
     let Some(excess) = transcript.len().checked_sub(MOST_TRANSCRIPT_BYTES) else {
         return transcript;
@@ -145,7 +145,7 @@ pub(crate) struct Environment {
     pub(crate) world_seed: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) date: Option<String>,
-    /// The command-line option that selects the world.
+    /// The command-line options that select the world or the libipq.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) choice: Option<String>,
 }

@@ -88,7 +88,7 @@ impl State {
         Self::NotRun,
     ];
 
-    /// Returns the sign that stands beside the state's words, for readers who scan a column.
+    /// Returns the state's sign, for readers who scan a column.
     const fn symbol(self) -> &'static str {
         match self {
             Self::Run(Outcome::Passed) => "✓",
@@ -293,8 +293,8 @@ impl Column {
     }
 }
 
-/// Returns a unique name for each column, in order: the world's name; if that is not unique, with
-/// the kernel, then with the file, too, and at last with the column's number.
+/// Returns a name for each column, in order: the world's name; if that is not unique, with the
+/// kernel, then with the file, too, and at last with the column's number.
 fn names(columns: &[Results]) -> Vec<String> {
     let world = |results: &Results| results.environment.world.clone();
     let kernel = |results: &Results| format!("{} {}", results.environment.world, results.environment.kernel);

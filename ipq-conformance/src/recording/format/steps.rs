@@ -110,7 +110,7 @@ pub(super) enum StepJson<'a> {
         held: bool,
     },
 
-    // No recording of a real kernel has these ops. Generated sequences have them.
+    // The recordings that come with the suite do not have these ops.
     Bind {
         socket: Cow<'a, str>,
         port_id: u32,
@@ -442,7 +442,7 @@ impl<'a> StepJson<'a> {
     }
 
     /// Returns the JSON of a step and its answer. `None` if recordings do not have such a step, if
-    /// `seen` is not an answer to it, or if a size or a time is too large for the JSON.
+    /// `seen` is not an answer to it, or if the JSON can't express a size, a time or a rule in it.
     #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
     pub(super) fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
         Some(match (step, seen) {

@@ -3,9 +3,9 @@
 //! text, and the page's content security policy forbids it to load anything.
 //!
 //! Each case and each requirement has an anchor, and the filters are in the address, so that links
-//! can be shared. A page of ten worlds has thousands of cells, so cells are short. A cell is one
-//! element, to which the style adds the sign and the world's name. A reason that many cells share
-//! is in the page once.
+//! can be shared. A page of ten worlds has thousands of cells, so cells are short: the style adds
+//! the sign and the world's name to them. The reason why a case was skipped or not run is in the
+//! page once, also if many cells share it.
 
 mod cases;
 mod requirements;
@@ -168,7 +168,7 @@ fn legend() -> Markup {
 }
 
 /// Returns CSS that gives the cells of each column the column's name. On a screen too narrow for a
-/// table, each cell shows that name. So the page has each name once, and not in each cell.
+/// table, each cell shows that name. So the cells themselves need not have it.
 fn heads(columns: &[Column]) -> String {
     let mut style = String::from("@media (max-width: 42rem) {");
     for (index, column) in columns.iter().enumerate() {

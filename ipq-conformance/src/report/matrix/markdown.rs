@@ -6,7 +6,7 @@ use crate::report::VERSION;
 use std::io::{self, Write};
 
 impl Matrix {
-    /// Writes the matrix in Markdown to `output`. Special characters in its texts are escaped.
+    /// Writes the matrix in Markdown to `output`, with its texts escaped.
     pub fn write_markdown(&self, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "# ip_queue conformance: {}\n", self.title())?;
         writeln!(output, "Made by ipq-conformance {VERSION}.\n")?;
@@ -113,8 +113,8 @@ fn table_row(cells: impl IntoIterator<Item = String>) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-/// Returns `text` with each line feed replaced by a space, and with Markdown's special characters
-/// escaped.
+/// Returns `text` with each line feed replaced by a space, and with characters escaped that mean
+/// something in Markdown, such as `|`.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

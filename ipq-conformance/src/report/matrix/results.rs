@@ -1,8 +1,8 @@
 //! Results of runs, from a run of this program or from JSON lines.
 //!
 //! A file may have been cut, mixed up or forged since a program wrote it. Every line is checked,
-//! and the summary against the lines before it. Control characters are replaced, so that no text
-//! can control the terminal that shows it.
+//! and the summary against the lines before it. Control characters other than line feeds are
+//! replaced, so that no text can control the terminal that shows it.
 //!
 //! | limit | at most |
 //! |---|---|

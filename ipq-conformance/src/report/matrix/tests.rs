@@ -1,4 +1,4 @@
-//! Tests of the rows, columns and notes of a matrix.
+//! Tests of a matrix: its rows, columns, notes, reasons and summary.
 
 use super::*;
 use pretty_assertions::assert_eq;

@@ -21,7 +21,8 @@ impl Matrix {
     /// Writes the matrix for a terminal, with colours; `output` must remove them where they are not
     /// wanted. If the table is wider than `width` characters of the terminal, it is written in a
     /// short form: worlds by their numbers, outcomes by their signs, and neither levels nor
-    /// requirements. Below the table come the reasons, the recordings and the notes.
+    /// requirements. Below the table come the reasons, the recordings, the notes, and the known
+    /// differences that are out of date.
     pub fn write_text(&self, output: &mut impl Write, width: usize) -> io::Result<()> {
         writeln!(output, "{HEAD}ipq-conformance {VERSION}{HEAD:#}: {}\n", self.title())?;
         let whole = self.table(false);

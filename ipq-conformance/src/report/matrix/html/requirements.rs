@@ -1,5 +1,5 @@
 //! The summary by requirement: a row for each rule of the protocol that a case checks. The cell of
-//! each world has the worst outcome of the cases that check the rule.
+//! each world has the worst outcome of the cases that check the rule and that ran there.
 
 use super::{anchor, marked};
 use crate::report::matrix::{Matrix, State};
@@ -8,8 +8,9 @@ use crate::suite::requirements::{Requirement, page};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All states, the worst first. A requirement's cell shows the first state in this list that one of
-/// its cases has.
+/// All states in the order in which they count: the worst outcome first, and those of cases that
+/// did not run last. A requirement's cell shows the first state in this list that one of its cases
+/// has.
 const WORST_FIRST: [State; 7] = [
     State::Run(Outcome::Failed),
     State::Run(Outcome::Broken),
@@ -86,9 +87,9 @@ impl Matrix {
     }
 }
 
-/// Returns the cell of a requirement whose cases have these states. It gives the number of cases in
-/// the worst state, then "of" and the number of all if that is greater, then the state, unless it
-/// is passed.
+/// Returns the cell of a requirement whose cases have these states. Of [`WORST_FIRST`], takes the
+/// first state that one of them has. The cell gives the number of cases in that state, then "of"
+/// and the number of all if that is greater, then the state, unless it is passed.
 fn standing(states: impl Iterator<Item = State>) -> Markup {
     let mut counts = BTreeMap::<State, usize>::new();
     for state in states {
