@@ -1,6 +1,6 @@
 //! The suite: the cases, the types that they are written with, and the runner.
 //!
-//! - [`cases`] holds every case, a topic a file, and says how to write one;
+//! - [`cases`] holds every case, by topic, and says how to write one;
 //! - [`Subject`] is the implementation under test, as a case sees it; [`Packet`], [`Request`] and
 //!   [`QueueRequest`] build the packets and messages that are sent to it;
 //! - [`Filter`] chooses cases, [`runner`] runs them, and [`Outcome`] is the result of one;

@@ -7,8 +7,8 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use std::io::{self, Write};
 
 /// A reporter that writes JUnit's XML when the run is over. An expected difference counts as
-/// skipped, an unexpected pass as a failure, and a broken case as an error. The entries in the list
-/// of known differences that match no case are failures in a test suite of their own.
+/// skipped, an unexpected pass as a failure, and a broken case as an error. The patterns in the
+/// list of known differences that match no case are failures in a test suite of their own.
 #[derive(Debug)]
 pub struct Junit<W> {
     output: W,

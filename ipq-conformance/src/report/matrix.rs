@@ -151,7 +151,7 @@ impl Matrix {
     }
 
     /// Returns whether the matrix shows no trouble: no case failed, is broken or passed
-    /// unexpectedly, no recorded scenario differs without a listed reason, and each entry in the
+    /// unexpectedly, no recorded scenario differs without a listed reason, and each pattern in the
     /// lists of known differences matches a case.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -163,7 +163,7 @@ impl Matrix {
     }
 
     /// Returns a line for people: the numbers of cases and worlds; for each column, the number of
-    /// cases with each bad outcome, and whether its list of known differences has an entry that
+    /// cases with each bad outcome, and whether its list of known differences has a pattern that
     /// matches no case; and the number of recorded scenarios that differ without a listed reason.
     #[must_use]
     pub fn summary(&self) -> String {

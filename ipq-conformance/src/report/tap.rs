@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 /// A reporter that writes TAP. A skipped case is `ok` with SKIP. An expected difference is `not ok`
 /// with TODO, which TAP does not count as a failure. A failed case, a broken one and an unexpected
-/// pass are `not ok`, and so is each entry in the list of known differences that matches no case.
+/// pass are `not ok`, and so is each pattern in the list of known differences that matches no case.
 #[derive(Debug)]
 pub struct Tap<W> {
     output: W,

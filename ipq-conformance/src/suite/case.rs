@@ -23,8 +23,8 @@ pub struct Case {
     pub needs: &'static [Capability],
     /// The function that returns the world's state at the beginning of the case.
     pub setup: fn() -> Setup,
-    /// The time limit: a step that is due after this time fails the case. Cases take milliseconds;
-    /// the limit ends a case that hangs.
+    /// The time limit: a step that is due after this time fails the case. Most cases take
+    /// milliseconds; the limit ends a case that hangs.
     pub time_limit: Duration,
     /// The case's body. It acts on the subject, and returns an error if the rule does not hold or
     /// the case can't go on.

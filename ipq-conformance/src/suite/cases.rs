@@ -1,4 +1,4 @@
-//! The cases, a topic a file.
+//! The cases, by topic. Each topic has a file, and some have a folder of the same name, too.
 //!
 //! # How to write a case
 //!
@@ -6,13 +6,14 @@
 //! [`Subject`](crate::suite::Subject), and expects certain results: it opens
 //! [`Socket`](crate::suite::Socket)s, sends [`Request`](crate::suite::Request)s, and injects
 //! [`Packet`](crate::suite::Packet)s. The same function runs in every world, so it depends on none.
-//! The entry has the case's id, title, level, requirements and needs.
+//! The entry has the case's id, title, level, requirements and needs, and its setup if that is not
+//! the usual one.
 //!
 //! ```
 //! use ipq_conformance::suite::{Case, CaseResult, Packet, Request, Subject};
 //! use ipq_core::{Errno, Verdict};
 //!
-//! /// The table: one line for each case.
+//! /// The table: one entry for each case.
 //! fn cases() -> Vec<Case> {
 //!     vec![Case::must(
 //!         "verdicts/second-verdict",
@@ -45,8 +46,8 @@
 //!   [`quirk`](crate::suite::Case::quirk) for a known oddity. When in doubt: would a program that
 //!   was written for libipq go wrong without it? Then it is *must*.
 //! - **Requirements**: the ids of the rules that the case would find broken, and no others. Each
-//!   but a few has a fault of the emulator that breaks it, and the case has to fail with that
-//!   fault.
+//!   but a few has faults of the emulator that break it, and a case for `ip_queue` has to fail with
+//!   at least one of these. A test has a list of exceptions.
 //! - **Needs**: every [`Capability`](crate::world::Capability) that the case's steps need
 //!   ([`Step::needs`](crate::world::Step::needs)), and every one that its expectations depend on,
 //!   such as `IdReuse`. If a step needs a capability that is not stated here, the case is skipped
@@ -64,8 +65,8 @@
 //!   or ids that are never used twice.
 //! - **Judge with [`equal`](crate::suite::Subject::equal) and
 //!   [`check`](crate::suite::Subject::check)**, which make the case *failed*. A panic of the case
-//!   makes it *broken*, since it says that the case itself is wrong; a panic of the world makes it
-//!   *failed*.
+//!   makes it *broken*, since it says that the case itself is wrong; a panic of the world in a step
+//!   makes it *failed*.
 //! - **A handle** of `ipq-core` comes from [`Subject::handle`](crate::suite::Subject::handle), and
 //!   [`last_sent`](crate::suite::Subject::last_sent) returns the datagram that it sent last.
 

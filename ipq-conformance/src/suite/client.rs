@@ -8,7 +8,7 @@
 //!   [`libipq`](crate::libipq). A crash or a hang in that process is a failure of the libipq, and
 //!   harms no other case.
 //!
-//! A case that passes with both has shown that both behave alike.
+//! A case that passes with both has shown that both do what the case checks.
 
 mod handle;
 
@@ -19,7 +19,7 @@ use crate::world::{Call, Returned};
 
 /// A way to call the libipq under test.
 pub trait Client {
-    /// Makes a call, and returns its results. The error says why the call could not be made, or did
-    /// not return.
+    /// Makes a call, and returns its results. The error says why there are none, for example that
+    /// the call could not be made, or did not return.
     fn call(&self, call: &Call) -> Result<Returned, Stopped>;
 }

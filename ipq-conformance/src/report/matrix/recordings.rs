@@ -6,7 +6,7 @@
 pub struct Replays {
     /// The name of the file of recordings.
     pub file: String,
-    /// The machine that was recorded, in words: its kernel and architecture.
+    /// The machine that was recorded, in words: its kernel, architecture, word size and byte order.
     pub kernel: String,
     /// The number of recorded frames that were compared.
     pub frames: usize,

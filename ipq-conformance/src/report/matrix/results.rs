@@ -32,7 +32,7 @@ pub struct Results {
     pub(super) source: Option<String>,
     pub(super) environment: Environment,
     pub(super) cases: Vec<Tried>,
-    /// A sentence for each entry in the list of known differences that matches no case.
+    /// A sentence for each pattern in the list of known differences that matches no case.
     pub(super) out_of_date: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The cases of topic `c-library`: what only a program in C can see of libipq, which is errno,
-//! NULL, threads, signals, descriptors, the handle's structure, and printed text. They run with
+//! The cases of topic `c-library`: what only a program in C can see of libipq, such as errno, NULL,
+//! threads, signals, descriptors, the handle's structure, and printed text. They run with
 //! `--client` only.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Stopped, Subject};

@@ -1,5 +1,5 @@
-//! The cases of topic `copy-modes`: how many bytes of a packet each copy mode and range hand over
-//! (PKT-4, PKT-10).
+//! The cases of topic `copy-modes`: how many bytes of a packet each copy mode and range hand over,
+//! and which packets a change of the mode holds for (PKT-1, PKT-4, PKT-10).
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use ipq_core::{CopyMode, Family, Verdict};

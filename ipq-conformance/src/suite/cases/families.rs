@@ -39,8 +39,8 @@ pub(super) fn cases() -> Vec<Case> {
             &["VER-2"],
             one_familys_id_is_not_the_others,
         )
-        // Where packet ids are not addresses, each queue may count for itself, and both queues use
-        // the same numbers.
+        // Where packet ids are not addresses, each queue may count for itself, so that both queues
+        // use the same numbers.
         .needs(&[Capability::IdReuse]),
     ]
 }

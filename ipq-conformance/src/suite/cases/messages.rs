@@ -83,7 +83,7 @@ fn checks_of_the_header() -> Vec<Case> {
 }
 
 /// Returns the cases about the sender's capability and the peer: MSG-5 and MSG-6, and one that
-/// shows that the check of MSG-4 comes before these.
+/// shows that the check of MSG-4 comes before that of MSG-5.
 fn checks_of_the_sender() -> Vec<Case> {
     vec![
         Case::must(

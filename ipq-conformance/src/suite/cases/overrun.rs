@@ -1,4 +1,4 @@
-//! The cases of topic `overrun`: receive buffers that are full (SOCK-4, SOCK-5, PKT-3).
+//! The cases of topic `overrun`: receive buffers that are full (SOCK-4, SOCK-5).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Socket, Subject};
 use crate::world::{Capability, Machine, Received, Setup};

@@ -131,7 +131,8 @@ fn length_that_does_not_fit(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Accepts `sent` with the replacement `payload`. Expects that the packet leaves as it came.
+/// Accepts `sent` with the replacement `payload`. Expects that the packet is forwarded as without a
+/// replacement.
 fn is_ignored(subject: &Subject, sent: &Packet, payload: &[u8]) -> CaseResult {
     let (socket, packet) = subject.queued(sent)?;
     socket.replace(packet.id(), payload)?;

@@ -16,14 +16,15 @@ const PROCESS_ID: u32 = 1234;
 /// for.
 const SMALL_BUFFER: i32 = 4096;
 
-/// The number of datagrams of which a socket with [`SMALL_BUFFER`] must refuse at least one.
+/// The most datagrams that a socket with [`SMALL_BUFFER`] may take.
 const FAR_TOO_MANY: i64 = 1000;
 
 pub(super) fn cases() -> Vec<Case> {
     [opening_and_binding(), reading_and_sending()].concat()
 }
 
-/// Returns the cases of SOCK-1 and SOCK-2: opening and binding.
+/// Returns the cases about opening, binding, and closing one of two descriptors: SOCK-1, SOCK-2 and
+/// LIB-13.
 fn opening_and_binding() -> Vec<Case> {
     vec![
         Case::must(

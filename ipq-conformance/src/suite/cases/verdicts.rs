@@ -292,7 +292,7 @@ fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
 }
 
 /// Expects that `verdict` queues a packet again, with the same bytes and another packet id. Then
-/// accepts the packet, and expects that it leaves unchanged.
+/// accepts the packet, and expects that it is forwarded.
 fn queues_again(subject: &Subject, verdict: Verdict) -> CaseResult {
     let sent = Packet::udp4();
     let (socket, first) = subject.queued(&sent)?;

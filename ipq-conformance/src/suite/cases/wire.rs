@@ -106,8 +106,8 @@ fn packet_layout_v6(subject: &Subject) -> CaseResult {
 }
 
 /// Expects each field of a PACKET message but the time at an offset that was counted by hand. This
-/// also checks the parser that other cases use. Of the hardware address, only the first 6 bytes are
-/// looked at, since the others mean nothing.
+/// also checks the packet id that the parser of other cases finds. Of the hardware address, only
+/// the first 6 bytes are looked at, since the others mean nothing.
 fn expect_layout(subject: &Subject, family: Family, ether_type: [u8; 2]) -> CaseResult {
     let socket = subject.attach(family)?;
     let sent = Packet::udp(family);

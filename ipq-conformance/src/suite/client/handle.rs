@@ -12,13 +12,14 @@ use std::time::Duration;
 
 /// A client whose handles are `ipq-core`'s, over sockets of the world. Each handle has its own
 /// error number (LIB-7). The error text in a call's result is for the error number of the last call
-/// that created or used a handle.
+/// that tried to create a handle, or that used one other than to destroy it.
 #[derive(Debug)]
 pub(crate) struct RustClient<'s> {
     subject: &'s Subject,
     /// The handles by number, from 1. A destroyed handle is `None`.
     handles: RefCell<Vec<Option<ipq_core::Handle<WorldTransport<'s>>>>>,
-    /// The error number of the last call that created or used a handle.
+    /// The error number of the last call that tried to create a handle, or that used one other than
+    /// to destroy it.
     error: Cell<ErrorNumber>,
     buffer: RefCell<Bytes>,
 }

@@ -1,4 +1,5 @@
-//! The cases of topic `limits` for packets, ranges and counts at the limits of their fields.
+//! The cases of topic `limits` for the lengths of packets and replacements, the number of queued
+//! packets, and port ids, at their limits.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::{Protocol, Rule, Setup, Table};

@@ -127,8 +127,8 @@ enum Aligned {
 
 /// Returns the attribute POLICY for a number of 32 bits, as its type and content. The content is
 /// three attributes, in this order: the least value 0 and the greatest value 0xffffffff, each in 64
-/// bits, and the type of number, 4. If a 64-bit number would not be aligned, an empty attribute
-/// comes before it.
+/// bits, and the type of number, 4. With [`Aligned::From`], an empty attribute comes before a
+/// 64-bit number that would not be aligned.
 fn number_policy(aligned: Aligned) -> (u16, Vec<u8>) {
     const PADDING: u16 = 11;
     let mut policy = Vec::new();

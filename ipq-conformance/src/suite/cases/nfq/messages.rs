@@ -1,5 +1,5 @@
 //! The cases of topic `nfq-messages`: wrong lengths, types and flags, unknown attributes, several
-//! messages in a datagram, and batches.
+//! messages in a datagram, batches, and senders without `CAP_NET_ADMIN`.
 
 use super::errno::{ENOTSUPP, ERANGE};
 use super::{QUEUE, arrive, ids, kernel, must, queued, value};

@@ -179,8 +179,9 @@ fn answers_overrun(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Listens to [`QUEUE`] with a receive buffer that holds two messages, and makes 20 packets arrive.
-/// Returns the socket, from which nothing has been read.
+/// Listens to [`QUEUE`] with the smallest receive buffer, which holds two messages, or three on
+/// Linux 6.1. Makes 20 packets arrive, and returns the socket, from which none of their messages
+/// has been read.
 #[track_caller]
 fn overfill(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.listen(QUEUE)?;

@@ -1,5 +1,5 @@
-//! The cases of topic `nfq-packets`: the attributes of a packet message, and how many bytes of the
-//! packet are copied.
+//! The cases of topic `nfq-packets`: the header and the attributes of a packet message, and how
+//! many bytes of the packet are copied.
 
 use super::{QUEUE, QUEUE6, kernel, must, queued, udp_at, udp_to, value};
 use crate::suite::subject::QueuedMessage;

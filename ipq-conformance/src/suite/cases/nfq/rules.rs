@@ -170,8 +170,9 @@ fn listen_to_all(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     Ok(socket)
 }
 
-/// Reads messages until none is left, and returns for each packet message the number of the queue
-/// that it comes from, in order. Fails if something else comes.
+/// Reads messages until none is left, and returns the numbers of the queues that they come from, in
+/// order. Takes each datagram of more than 20 bytes for a packet message. Fails if anything else
+/// comes.
 #[track_caller]
 fn queues(subject: &Subject, socket: &Socket<'_>) -> Result<Vec<u16>, Stopped> {
     let mut queues = Vec::new();

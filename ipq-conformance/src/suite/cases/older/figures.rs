@@ -79,8 +79,8 @@ fn receive_buffer_212992(subject: &Subject) -> CaseResult {
 
 /// Expects that each datagram takes up `base` bytes of the receive buffer, plus the length of its
 /// message rounded up to a multiple of `multiple`. For this, fills a buffer of 20,480 bytes and
-/// counts the packets in it. A datagram is taken while any room is left, so the last may exceed the
-/// buffer (SOCK-4).
+/// counts the packets in it. A datagram is taken unless the ones before it weigh more than the
+/// buffer (SOCK-4), so the last may exceed the buffer.
 fn weighs(subject: &Subject, multiple: usize, base: usize) -> CaseResult {
     const MESSAGE_BYTES: usize = 16 + 72;
     const BUFFER_BYTES: i32 = 20_480;
