@@ -6,8 +6,8 @@
 //! devices that it does not know, with the place and the reason, since a misread scenario proves
 //! nothing.
 //!
-//! A reader also accepts the key `queues`, rules with the target NFQUEUE, and the steps in this
-//! table. The recordings that come with the suite have none of these. Times are in nanoseconds.
+//! A reader also accepts the steps in this table, which the recordings of `ip_queue` do not have.
+//! Times are in nanoseconds.
 //!
 //! | `op` | step | answer |
 //! |---|---|---|

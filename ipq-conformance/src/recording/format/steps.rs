@@ -110,7 +110,7 @@ pub(super) enum StepJson<'a> {
         held: bool,
     },
 
-    // The recordings that come with the suite do not have these ops.
+    // The recordings of `ip_queue` do not have these ops.
     Bind {
         socket: Cow<'a, str>,
         port_id: u32,
