@@ -13,8 +13,8 @@
 //! | `refused` | otherwise, the first thing that is wrong: a word |
 //! | `rule`, `reason` | with `refused`: the rule that the frame breaks, and a sentence |
 //!
-//! Numbers of a word's size are decimal text, since JSON's numbers lose some of them. Datagrams,
-//! names, hardware addresses, payloads and quoted messages are pairs of hexadecimal digits.
+//! Numbers of a word's size are decimal text, since JSON's numbers lose some of them. Strings of
+//! bytes, such as datagrams, names and payloads, are pairs of hexadecimal digits.
 
 mod samples;
 

@@ -1,10 +1,11 @@
-//! The suite in a virtual machine, on any kernel with the historical `ip_queue` or with nfnetlink
-//! queues.
+//! The suite in a virtual machine, on a kernel for x86-64 with the historical `ip_queue` or with
+//! nfnetlink queues.
 //!
 //! The machine's memory holds everything: a kernel, and a file system with this program as its
 //! first process. The program's report comes by the serial line between two marks, followed by the
-//! exit status. Lines of the suite's standard error have a mark of their own; all other lines come
-//! from the kernel. If the machine does not end as it should, the last lines of any kind are shown.
+//! exit status. Lines of the suite's standard error have a mark of their own. The lines before the
+//! report come from the kernel. If the machine does not end as it should, the last lines of any
+//! kind are shown.
 
 mod guest;
 mod initramfs;
@@ -54,7 +55,7 @@ pub struct Machine {
 /// The way in which QEMU executes the code of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
-    /// QEMU's software emulation, TCG, executes the machine's code: slow, and possible everywhere.
+    /// QEMU's software emulation, TCG, executes the machine's code: slow, and possible without KVM.
     Tcg,
     /// The processor executes the machine's code, through KVM in the kernel that QEMU runs on.
     Kvm,
@@ -73,7 +74,7 @@ impl Machine {
     /// Boots the machine, and copies the report to `output` line by line as it comes. What the
     /// suite writes to its standard error goes to that of this process. Returns the suite's exit
     /// status, whatever it is. Fails if the machine can't be made or started, or does not reach the
-    /// end of the report.
+    /// end of the report, or if the report can't be written to `output`.
     pub fn run(&self, output: &mut impl Write) -> Result<u8, MachineError> {
         self.check()?;
         let modules = self
@@ -121,8 +122,8 @@ impl Machine {
     }
 
     /// Runs QEMU by the command `emulator`, and kills it when the report is over or the time limit
-    /// has passed. Copies the report to `output`, and returns the suite's exit status. Fails if
-    /// QEMU ends, or the time limit passes, before the end of the report.
+    /// has passed. Copies the report to `output`, and returns the suite's exit status. Fails, among
+    /// others, if QEMU ends, or the time limit passes, before the end of the report.
     fn boot(&self, emulator: &mut Command, output: &mut impl Write) -> Result<u8, MachineError> {
         let mut emulator = Emulator(emulator.spawn().map_err(MachineError::Emulator)?);
         let Some(mut lines) = emulator.0.stdout.take() else {
@@ -249,13 +250,13 @@ pub enum MachineError {
     /// QEMU could not be started, or has no output to read.
     #[error("{EMULATOR} can't be started ({0}): install it (on Debian the package qemu-system-x86)")]
     Emulator(#[source] io::Error),
-    /// This program can't run in the machine, and can't be built so that it could.
+    /// There is no program that could run in the machine.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// A module that the suite needs is missing, or could not be read.
+    /// A module that the suite needs is missing, or the modules could not be read.
     #[error(transparent)]
     Modules(#[from] ModulesError),
-    /// The machine's file system could not be written.
+    /// The machine's file system could not be made.
     #[error(transparent)]
     Initramfs(#[from] InitramfsError),
     /// The machine took longer than its time limit, and at least one line came by the serial line.
@@ -272,15 +273,15 @@ pub enum MachineError {
          that have it, --accel tcg does without"
     )]
     Silent,
-    /// QEMU ended before the end of the report: the machine halted or panicked, or QEMU refused to
-    /// run it.
+    /// QEMU ended before the end of the report: for example, the kernel panicked, or QEMU refused
+    /// to run the machine.
     #[error(
         "broken: the machine ended before the suite did: the kernel does not boot here, or it panicked. The last lines were:\n\
          {last_lines}"
     )]
     Ended {
-        /// The last lines of the serial line, 40 at most, and then what QEMU wrote to its standard
-        /// error.
+        /// The last lines of the serial line, 40 at most, and then the first 4 KiB of what QEMU
+        /// wrote to its standard error.
         last_lines: String,
     },
     /// The line that ends the report has no exit status that can be read.

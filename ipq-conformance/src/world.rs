@@ -5,7 +5,7 @@
 //! - [`Setup`] is the state that a world begins in, and [`topology`] describes the devices and
 //!   addresses around the queue;
 //! - [`Capability`] is something that a world may lack;
-//! - [`Call`] is a call of libipq, for worlds that have a libipq of their own beside the queue.
+//! - [`Call`] is a call of libipq: of the world's own if it has one beside the queue.
 
 mod call;
 mod capability;
@@ -28,11 +28,12 @@ use serde::{Deserialize, Serialize};
 /// Implement this trait, and the whole suite runs on your implementation. A world has the devices
 /// and addresses that [`topology`] describes. One thread uses it, in this order:
 ///
-/// 1. [`describe`](World::describe) and [`capabilities`](World::capabilities), at any time, for the
-///    report;
+/// 1. [`describe`](World::describe), [`capabilities`](World::capabilities),
+///    [`machine`](World::machine) and [`has_libipq`](World::has_libipq), at any time;
 /// 2. [`begin`](World::begin), once, with the setup of the case or recording;
 /// 3. [`step`](World::step), any number of times. A step is over when everything that it caused is
-///    over: an injected packet has reached the queue, a device, or its end;
+///    over: an injected packet has reached the queue, a device, or its end.
+///    [`take_printed`](World::take_printed) may follow each step;
 /// 4. [`end`](World::end), unless the case or recording stopped early;
 /// 5. drop, which undoes everything, also while a panic unwinds.
 ///
@@ -60,15 +61,15 @@ pub trait World {
     }
 
     /// Puts the world into the state that `setup` describes. Then no numbered queue is bound, no
-    /// `ip_queue` has a peer, and the modules of both `ip_queue` families, if the setup has them,
+    /// `ip_queue` has a peer, and the modules of both `ip_queue` families, if the kernel has them,
     /// are loaded with the default maximum length. Fails if the world can't be in that state.
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError>;
 
     /// Does one step, and returns the observation.
     ///
-    /// If the system refuses the step, the result is an observation with an errno. An error says
-    /// that the world can't do the step at all; an error never counts as a failure of the
-    /// implementation.
+    /// If the system refuses the step, the result is an observation that says so, mostly by an
+    /// errno. An error says that the world can't do the step at all; an error never counts as a
+    /// failure of the implementation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 
     /// Ends the world after the last step. Does nothing by default. A world may also be dropped
@@ -90,7 +91,8 @@ pub trait World {
 /// A way to create worlds of one kind: a fresh one for each case, so that no case sees what another
 /// case left.
 pub trait WorldFactory: Send + Sync {
-    /// Returns the name of this kind of world in reports and on the command line, such as `sim`.
+    /// Returns the name of this kind of world in reports and in lists of known differences, such as
+    /// `sim`.
     fn name(&self) -> &str;
 
     /// Creates a fresh world. The world is used on the thread that calls this.
@@ -108,7 +110,8 @@ pub trait WorldFactory: Send + Sync {
 pub struct Description {
     /// The name of the implementation and its version, such as `ipq-sim 0.1.0`.
     pub implementation: String,
-    /// The machine whose kernel the world is, or imitates, unless a [`Setup`] names another.
+    /// The machine whose kernel the world is, or imitates. In a setup it can be another: see
+    /// [`World::machine`].
     pub machine: Machine,
     /// The seed of the world's random numbers; `None` if it uses none.
     pub seed: Option<u64>,

@@ -1,4 +1,4 @@
-//! Chooses the cases to run, by ids, requirements and levels.
+//! Chooses cases, by ids, requirements and levels.
 
 use crate::suite::{Case, Level, cases};
 
@@ -45,13 +45,13 @@ impl Filter {
     }
 }
 
-/// A pattern for ids, made from a word of a [`Filter`] or from a table in `data`. It is a whole id,
-/// the beginning of an id, or a text with the wildcards `*` and `?` for a whole id.
+/// A pattern for a text, mostly for the id of a case. It is the whole text, the beginning of it, or
+/// a text with the wildcards `*` and `?` for the whole of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    /// `true` if `text` must match the whole id, with `*` and `?` as wildcards; `false` if the id
-    /// must begin with `text`.
+    /// `true` if `text` must match the whole of another text, with `*` and `?` as wildcards; `false`
+    /// if the id of a case must begin with `text`.
     whole: bool,
 }
 

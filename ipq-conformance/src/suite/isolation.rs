@@ -1,4 +1,4 @@
-//! Catches a panic in a case or in a world, so that other cases go on.
+//! Catches a panic in a case or in a world, so that the run goes on.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -13,7 +13,8 @@ thread_local! {
 /// Runs `body`, and returns its result. If `body` panics, returns the place and message of the
 /// panic as an error, and prints nothing.
 ///
-/// A panic may leave data half changed, so the caller discards the case and the world.
+/// A panic may leave data half changed, so the caller ends the case or recording, and then discards
+/// the world.
 pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let outer = ISOLATED.replace(true);

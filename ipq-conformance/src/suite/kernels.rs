@@ -1,9 +1,8 @@
 //! The kernels that a case holds for.
 //!
-//! Most cases hold for all kernels. Where kernels differ, a rule has a case for each behaviour. The
-//! table `data/kernels.json` states the kernels that such a case is for, with the reason. A case in
-//! several rows holds for the kernels of any of these rows. On a kernel that it is not for, a case
-//! is skipped with the reason.
+//! Most cases hold for all kernels. The table `data/kernels.json` lists the other cases: it states
+//! the kernels that each is for, with the reason. A case in several rows holds for the kernels of
+//! any of these rows. On a kernel that it is not for, a case is skipped with the reason.
 
 use crate::suite::filter::Pattern;
 use serde::Deserialize;
@@ -20,7 +19,7 @@ pub struct Held {
     /// upper limit.
     #[serde(default)]
     pub until: Option<String>,
-    /// The difference between kernels, as a sentence for the report.
+    /// The reason why the cases hold for no other kernels, as a sentence for the report.
     pub reason: String,
     /// The ids of the cases, as patterns in which `*` stands for any text and `?` for any
     /// character.

@@ -8,13 +8,14 @@ use std::fmt;
 pub enum Outcome {
     /// The rule holds.
     Passed,
-    /// The rule does not hold: the implementation under test is wrong.
+    /// The rule does not hold, the world panicked in a step, or the case went over its time limit:
+    /// the implementation under test is wrong.
     Failed,
     /// The case was not run to its end: the world lacks something or does not support a step, or
     /// the case is not for the world's kernel or word size.
     Skipped,
-    /// The case could not be run to its end: the test environment or the case itself is at fault,
-    /// not the implementation under test.
+    /// The case has no valid result, since the test environment or the case itself went wrong, or
+    /// the world did at its beginning or end.
     Broken,
     /// The rule does not hold, and the list of known differences says why.
     ExpectedDifference,

@@ -1,4 +1,4 @@
-//! Builds the packets that cases inject or send: Ethernet frames with IPv4 or IPv6, and UDP.
+//! Builds packets for cases to inject or send: Ethernet frames with IPv4 or IPv6, mostly with UDP.
 
 use crate::world::topology::{Device, TAP0, TAP1};
 use bytes::Bytes;
@@ -9,8 +9,8 @@ use std::net::IpAddr;
 /// The length of an Ethernet header in bytes.
 const ETHERNET_BYTES: usize = 14;
 
-/// A packet in an Ethernet frame, as one of the two machines beside the host under test, neighbour
-/// A or neighbour B, sends it.
+/// A packet in an Ethernet frame. Most are as one of the two machines beside the host under test,
+/// neighbour A or neighbour B, sends them.
 ///
 /// A new packet is a well-formed UDP packet from neighbour A to neighbour B. The host forwards it,
 /// and the usual rules queue it. Each method that sets something returns the changed packet;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use ipq_core::wire::nfnetlink::{attribute, command, message_type};
 
-/// A message to `nfnetlink_queue`, as programs send it unless a method changes it: with the flag
-/// REQUEST alone, and 0 as sequence number, port id, address family and version.
+/// A message to `nfnetlink_queue`. Unless a method changes it, it has the flag REQUEST alone, and 0
+/// as sequence number, port id, address family and version.
 ///
 /// The headers of netlink and of attributes are in the byte order of the machine that runs the
 /// suite. The queue number and the numbers in attributes are big-endian. Attributes stand in the
@@ -74,8 +74,9 @@ impl QueueRequest {
         Self::new(message_type::VERDICT, queue).verdict_header(value, id)
     }
 
-    /// Returns a `VERDICT_BATCH` message for the queue with this number: the verdict `value` on all
-    /// queued packets up to and including the packet id `id` (NFQ-65).
+    /// Returns a `VERDICT_BATCH` message for the queue with this number: the verdict `value` on the
+    /// queued packets from the oldest on, up to the last before one whose packet id is later than
+    /// `id` (NFQ-65).
     #[must_use]
     pub fn verdict_up_to(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)

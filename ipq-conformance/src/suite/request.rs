@@ -4,8 +4,8 @@ use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Flags, Header, MessageType, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, PacketId, PortId, Verdict};
 
-/// A message to the queue of `ip_queue`, as libipq sends it unless a method changes it: with the
-/// flag REQUEST and sequence 0.
+/// A message to the queue of `ip_queue`. Unless a method changes it, it has the flag REQUEST alone
+/// and sequence 0, as the messages of libipq have.
 ///
 /// The header has the port id of the socket that sends the message, unless
 /// [`port_id`](Request::port_id) sets another.

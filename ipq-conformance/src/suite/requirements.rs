@@ -1,6 +1,7 @@
-//! The requirements: the rules of the protocol, one sentence each. Cases check the rules. To check
-//! the cases, faults are seeded into the emulator, each of which breaks one or more rules: a case
-//! that cites one of these rules must then fail. A few rules have no such fault.
+//! The requirements: the rules of the protocols, each in one sentence or a few. Cases check the
+//! rules. To check the cases, faults are seeded into the emulator, each of which breaks one or more
+//! rules: at least one case that cites one of these rules must then fail. A few rules have no such
+//! fault.
 
 use crate::suite::Case;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Requirement {
     /// The requirement's id: a group and a number, such as `VER-3`.
     pub id: &'static str,
-    /// The rule, in a sentence.
+    /// The rule, in one sentence or a few.
     pub text: &'static str,
 }
 

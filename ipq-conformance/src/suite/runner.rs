@@ -4,7 +4,7 @@
 //! A case that panics is *broken*, since the case itself is wrong. A case is *failed* if the world
 //! panics in a step, or if the case begins a step after its time limit. A case that has not ended
 //! one second after its limit is *failed*, too: the runner goes on, and leaves the case's thread
-//! running. None of this affects another case.
+//! running. None of this ends the run.
 
 use crate::partition::Partition;
 use crate::recording::{RecordedStep, Recording};
@@ -29,20 +29,21 @@ pub struct CaseReport {
     pub case: Case,
     /// The outcome of the case, with known differences considered.
     pub outcome: Outcome,
-    /// The reason for the outcome, with the line of the case if one is to blame; `None` if the case
-    /// passed.
+    /// The reason for the outcome; `None` if it is [`Outcome::Passed`]. It begins with the line of
+    /// the case if one is to blame. For an expected difference that line is in `details`.
     pub reason: Option<String>,
     /// Details of the reason, over several lines, such as both byte strings; for an expected
     /// difference, how the case failed. `None` if there are none.
     pub details: Option<String>,
     /// The transcript of a case that failed, is broken or differs as expected. `None` for any other
-    /// outcome, if the world did not begin, and if the runner stopped waiting for the case.
+    /// outcome, and if there is no transcript: for example if the world did not begin, or if the
+    /// runner stopped waiting for the case.
     pub transcript: Option<Transcript>,
     /// The time until the case ended, or until the runner stopped waiting for it.
     pub elapsed: Duration,
 }
 
-/// The summary of a run: how many cases have each outcome, and what else makes the run fail.
+/// The summary of a run: the number of cases with each outcome, and facts about the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     counts: BTreeMap<Outcome, usize>,
@@ -68,8 +69,8 @@ impl Summary {
         self.counts.values().sum()
     }
 
-    /// Returns whether the run succeeded: no case failed, is broken or passed unexpectedly, and no
-    /// known difference is out of date.
+    /// Returns whether the run succeeded: no case failed, is broken or passed unexpectedly, and
+    /// [`stale`](Self::stale) is empty.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.stale.is_empty()
@@ -121,7 +122,7 @@ impl Runner {
     ///
     /// Fails with the case's report if the case did not pass, also if it differs as expected. A
     /// case can't be recorded either if it did more steps than a transcript keeps, or if its setup
-    /// has a field that recordings do not state; then the report says that the case passed.
+    /// sets something that recordings do not state; then the report says that the case passed.
     pub fn record_case(&self, case: &Case) -> Result<Recording, Box<CaseReport>> {
         let begun = Instant::now();
         let attempted = self.attempt(case);
@@ -249,7 +250,7 @@ fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> 
 struct Attempt {
     stopped: Option<Stopped>,
     transcript: Option<Transcript>,
-    /// The machine that the world stood for; `None` if the world did not begin.
+    /// The machine that the world stood for; `None` if there is no transcript.
     machine: Option<Machine>,
 }
 
@@ -267,8 +268,8 @@ impl Attempt {
     }
 
     /// Returns the steps of `case`, which was attempted, with their observations. Returns `None`
-    /// if the case did not pass, if the transcript has forgotten steps, or if the case's setup has
-    /// a field that recordings do not state.
+    /// if the case did not pass, if the transcript has forgotten steps, or if the case's setup sets
+    /// something that recordings do not state.
     fn recording(&self, case: &Case) -> Option<Recording> {
         let transcript = self.transcript.as_ref().filter(|_| self.stopped.is_none())?;
         let setup = Setup {

@@ -1,9 +1,9 @@
 //! The implementation under test, as a case sees it: a world that has begun, with methods that act
 //! on the world and methods that expect results.
 //!
-//! If the world does not do what is expected, a method fails with [`Stopped`]. This error has the
-//! line of the case and, if bytes differ, both byte strings field by field. A case passes the error
-//! on with `?`.
+//! If the world does not do what is expected, a method fails with [`Stopped`]. This error usually
+//! has the line of the case. If datagrams or packets differ, it shows both field by field. A case
+//! passes the error on with `?`.
 
 mod host;
 mod packets;
@@ -37,7 +37,7 @@ pub type CaseResult = Result<(), Stopped>;
 /// The port ids to which [`Subject::open`], and other methods that take no port id, bind sockets.
 /// The first socket that a case opens is bound to the first id, the second to the second, and so
 /// on. Sockets that the case opens unbound or with a port id of its own choice are counted, too.
-/// From the fifth socket on a case must choose the port id.
+/// From the fifth socket on these methods fail.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
 
 /// An implementation under test: a world that has begun.
@@ -261,8 +261,7 @@ impl Subject {
     }
 
     /// Attaches to the queue of the packet's family in copy mode PACKET, and makes the packet
-    /// arrive. Returns the socket, and the packet as the queue handed it over. Most cases begin
-    /// with this.
+    /// arrive. Returns the socket, and the packet as the queue handed it over.
     #[track_caller]
     pub fn queued(&self, packet: &Packet) -> Result<(Socket<'_>, ReceivedPacket), Stopped> {
         let socket = self.attach(packet.family())?;

@@ -110,8 +110,9 @@ impl Writer {
         }
     }
 
-    /// Writes the datagrams of a call of a libipq: those that the call sent, then the one that it
-    /// read. Of a call that creates a handle writes nothing, and only keeps the handle's protocol.
+    /// Writes the datagrams of a call of a libipq that sets a mode, gives a verdict or reads: those
+    /// that the call sent, then the one that it read. Of a call that creates a handle only keeps
+    /// the handle's protocol. Does nothing for other calls.
     fn call(&mut self, time: u64, comment: &str, function: &Function, returned: &Returned) {
         let handle = match function {
             Function::CreateHandle { protocol, .. } => {

@@ -104,7 +104,7 @@ impl Samples {
             port_id: PortId(u32::MAX),
         };
         self.add("mode, to be acknowledged", &mode.head(self.abi, acknowledged));
-        // The frame that libipq sends is 16 bytes longer than the message (WIRE-7).
+        // A MODE message of the original libipq is 16 bytes longer than its structure (WIRE-7).
         let mut long = mode.head(self.abi, Envelope::request(PortId(4242))).to_vec();
         long.extend_from_slice(&[0xee; 16]);
         let length = long.len();

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The modules that every run of the suite needs, with the kernel option that provides each.
+/// The modules that must be in the folder or built in, whatever cases are run, with the kernel
+/// option that provides each.
 const NEEDED: &[(&str, &str)] = &[
     ("af_packet", "CONFIG_PACKET"),
     ("ipv6", "CONFIG_IPV6"),

@@ -59,8 +59,8 @@ impl Subject {
         self.act(&Step::Module { family, loaded })
     }
 
-    /// Adds a netfilter rule at the end of its chain. Returns `false` if the table has no such
-    /// chain.
+    /// Adds a netfilter rule at the end of its chain. Returns `false` if the kernel refuses the
+    /// rule, for example because the table has no such chain.
     #[track_caller]
     pub fn add_rule(&self, rule: Rule) -> Result<bool, Stopped> {
         let step = Step::AddRule { rule };

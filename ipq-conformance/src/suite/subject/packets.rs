@@ -64,7 +64,8 @@ impl Subject {
     }
 
     /// Takes and returns the next IP frame that left by `device`; `None` if no further frame has
-    /// left. Frames of ARP, neighbour discovery and multicast reports are passed over.
+    /// left. Frames of ARP, router and neighbour discovery, and multicast listener reports are
+    /// passed over.
     #[track_caller]
     pub fn sniff(&self, device: &Device) -> Result<Option<Bytes>, Stopped> {
         let step = Step::Sniff {
@@ -76,8 +77,9 @@ impl Subject {
         }
     }
 
-    /// Expects that the next frame that left towards the packet's destination is the packet with
-    /// one hop less, and otherwise unchanged.
+    /// Expects that the next frame that left towards the packet's destination is the packet as
+    /// [`Packet::forwarded`] returns it: with one hop less, and otherwise unchanged from the IP
+    /// header on.
     #[track_caller]
     pub fn expect_forwarded(&self, packet: &Packet) -> CaseResult {
         let forwarded = packet.forwarded();

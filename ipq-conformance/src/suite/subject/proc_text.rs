@@ -5,7 +5,7 @@ use ipq_core::Family;
 
 /// The numbers in `/proc/net/ip_queue` or `ip6_queue` (PROC-1). Three more numbers, which only
 /// kernels before 2.4.18 have, are left out. A negative number of a kernel before 2.6.10 is kept as
-/// its two's complement in 64 bits.
+/// its two's complement in 64 bits. The labels below are those from 2.4.18 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcText {
     /// "Peer PID": the port id of the peer; 0 if there is no peer.
@@ -79,8 +79,8 @@ impl ProcText {
 
     /// Parses the text of a kernel with the version `kernel`. From 2.6.10 on the text must be
     /// exactly the seven lines of PROC-1, of which `family` decides the last label. Kernels before
-    /// 2.4.18 have eight lines, and those before 2.6.10 five. The error says which line is wrong,
-    /// or that there are too many or too few.
+    /// 2.4.18 have eight lines, and those before 2.6.10 five. The error says which line is wrong or
+    /// missing, or that the number of lines is wrong.
     pub(super) fn parse(text: &str, family: Family, kernel: &str) -> Result<Self, String> {
         if kernels::is_before(kernel, "2.6.10") {
             return Self::parse_older(text, kernel);

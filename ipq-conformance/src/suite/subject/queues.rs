@@ -26,7 +26,7 @@ pub struct AnswerForm {
 
 impl Subject {
     /// Opens a socket of netlink protocol 12, bound to the next of [`PORT_IDS`](super::PORT_IDS).
-    /// Fails if the socket can't be opened or bound.
+    /// Fails if the socket can't be opened or bound, or if no port id is left.
     #[track_caller]
     pub fn open_queues(&self) -> Result<Socket<'_>, Stopped> {
         self.open_protocol(PROTOCOL)

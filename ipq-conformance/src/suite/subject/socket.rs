@@ -187,8 +187,8 @@ impl<'s> Socket<'s> {
     }
 
     /// Expects that the next datagram is the error `errno` in answer to the message `quoted`, byte
-    /// for byte. The error must quote the message up to the length that the message's header
-    /// states, or before Linux 2.6.29 only the header (WIRE-6, ERR-2, ERR-3).
+    /// for byte. The error must quote the message up to the length that the message's header states
+    /// (WIRE-6, ERR-3), or before Linux 2.6.29 only the header (ERA-1).
     #[track_caller]
     pub fn expect_error(&self, errno: Errno, quoted: &[u8]) -> CaseResult {
         if kernels::is_before(&self.subject.machine().kernel, "2.6.29") {
@@ -200,7 +200,7 @@ impl<'s> Socket<'s> {
     }
 
     /// Expects that the next datagram acknowledges the message `request` and quotes its header
-    /// only, byte for byte (MSG-10, WIRE-6).
+    /// only, byte for byte (WIRE-6).
     #[track_caller]
     pub fn expect_ack(&self, request: &[u8]) -> CaseResult {
         self.expect_reply(0, request.get(..Header::BYTES).unwrap_or(request), request)
@@ -377,7 +377,8 @@ impl<'s> Socket<'s> {
 pub struct Drained {
     /// The number of frames.
     pub frames: i64,
-    /// The number of PACKET messages among the frames.
+    /// The number of `ip_queue` PACKET messages among the frames. Packet messages of numbered
+    /// queues are not counted here.
     pub packets: i64,
     /// The number of frames received before the first ENOBUFS; `None` if ENOBUFS never came.
     pub enobufs_before_frame: Option<i64>,

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 /// A socket of the world as the transport of a [`Handle`](ipq_core::Handle).
 ///
-/// The handle gets each errno that a call on the socket fails with. If the world can't do a step,
-/// or if its observations contradict each other, the handle gets `TransportError::Closed`, and the
-/// case ends with the reason. To switch `NETLINK_NO_ENOBUFS` off there is no step, so that fails
-/// with EOPNOTSUPP.
+/// The handle gets the error of each send or receive call that fails. If the world can't do a step,
+/// if its observations contradict each other, or if nothing comes to a wait without a limit, the
+/// handle gets `TransportError::Closed`, and the case ends with the reason. To switch
+/// `NETLINK_NO_ENOBUFS` off there is no step, so that fails with EOPNOTSUPP.
 #[derive(Debug)]
 pub struct WorldTransport<'s> {
     socket: Socket<'s>,
