@@ -132,8 +132,8 @@ pub enum WorldError {
     /// its device does not exist. The case itself is wrong, so it is broken.
     #[error("{0}")]
     Misuse(String),
-    /// The test environment failed, for this reason, and not the implementation: the case is
-    /// broken.
+    /// The test environment or the world itself failed, for this reason. This says nothing about
+    /// the implementation under test: the case is broken.
     #[error("the laboratory failed: {0}")]
     Broken(String),
 }
