@@ -50,8 +50,8 @@ impl Filter {
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    /// `true` if `text` must match the whole of another text, with `*` and `?` as wildcards; `false`
-    /// if the id of a case must begin with `text`.
+    /// `true` if `text` must match the whole of another text, with `*` and `?` as wildcards;
+    /// `false` if the id of a case must begin with `text`.
     whole: bool,
 }
 

@@ -75,8 +75,7 @@ impl QueueRequest {
     }
 
     /// Returns a `VERDICT_BATCH` message for the queue with this number: the verdict `value` on the
-    /// queued packets from the oldest on, up to the last before one whose packet id is later than
-    /// `id` (NFQ-65).
+    /// queued packets from the oldest on, as far as no packet id is later than `id` (NFQ-65).
     #[must_use]
     pub fn verdict_up_to(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)
