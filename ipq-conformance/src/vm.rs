@@ -83,7 +83,7 @@ impl Machine {
             .map(modules::needed)
             .transpose()?
             .unwrap_or_default();
-        // The program may have to be built, so it comes last.
+        // The program may have to be built, so what can be refused at once comes first.
         let program = program::static_program()?;
         let initramfs = initramfs::build(&program, &modules, &self.arguments)?;
         self.boot(&mut self.emulator(initramfs.path()), output)
