@@ -1,8 +1,9 @@
 //! Tests of the C library on the nfnetlink queues of the kernel that they run on. Each test has a
 //! laboratory of its own, and so a process of its own.
 //!
-//! Where there is no C compiler, or the system allows no laboratory, the tests are skipped, with
-//! the reason. `IPQ_REQUIRE_C=1` and `IPQ_REQUIRE_REAL=1` make that a failure.
+//! Where `make`, `pkg-config` or a C compiler is missing, or the system allows no laboratory, the
+//! tests are skipped, with the reason. `IPQ_REQUIRE_C=1` and `IPQ_REQUIRE_REAL=1` make that a
+//! failure.
 
 #[cfg(target_os = "linux")]
 #[path = "c_library/linux.rs"]

@@ -1,8 +1,8 @@
 //! The library's cases, run on several libraries: this project's in Rust and in C, and one in C
-//! that has a defect of choice, which a case has to find.
+//! that can have a defect of choice, which a case has to find.
 //!
-//! Where there is no C compiler the tests are skipped, with the reason. `IPQ_REQUIRE_C=1` makes
-//! that a failure.
+//! Where `make`, `pkg-config` or a C compiler is missing, the tests of libraries in C are skipped,
+//! with the reason. `IPQ_REQUIRE_C=1` makes that a failure.
 
 #![cfg(target_os = "linux")]
 
@@ -19,8 +19,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 /// The path of the object of `ipq-preload`, for a library that opens a netlink socket of its own.
-/// The first use builds the object, in the C library's target directory, which has most of its
-/// dependencies.
+/// The first use builds the object, in the target directory of the C library, so that what both
+/// depend on is built once.
 static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("c-library");
     succeed(

@@ -1,8 +1,7 @@
-//! The vocabulary of libipq: the functions that a program calls, and what the program sees when
-//! they return.
+//! The vocabulary of libipq: the calls that a program makes, and what it sees when they return.
 //!
-//! A case judges the return value, errno, the text of `ipq_errstr`, the bytes read, and the bytes
-//! on the wire.
+//! A [`Call`] names a [`Function`] and its arguments. [`Called`] says if the call returned, and
+//! with what results, which a case then judges.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -131,7 +130,7 @@ pub enum Function {
     },
 }
 
-/// The results of a call that returned: its value, errno, texts, bytes and datagrams.
+/// The results of a call that returned, as the program and the kernel see them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
     /// The return value; a number or an offset in place of a pointer, as [`Function`] says.

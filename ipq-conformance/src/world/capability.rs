@@ -18,7 +18,8 @@ macro_rules! capabilities {
             /// All capabilities, in the order in which reports list them.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Returns the capability's name in reports and on the command line.
+            /// Returns the capability's name in reports, and in the answers of a world that is a
+            /// program over a pipe.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -58,8 +59,8 @@ capabilities! {
     /// A [`Step::Send`](super::Step::Send) to another program's port id needs this capability
     /// (SOCK-8).
     UserDatagrams = "user-datagrams" "carries datagrams from one program's socket to another's",
-    /// A case needs this capability if it relies on each family having its own netlink protocol,
-    /// with port ids of its own (EVT-3).
+    /// A case needs this capability if it relies on each family having its own netlink protocol
+    /// (ATT-1), with port ids of its own (SOCK-2).
     BothFamilies = "both-families" "has an IPv4 and an IPv6 queue side by side, which share nothing",
     /// A case needs this capability if it counts the datagrams that fill a receive buffer of
     /// `ip_queue` (SOCK-5).
@@ -68,7 +69,7 @@ capabilities! {
     /// that differ between the queues (PKT-9).
     IdReuse = "id-reuse" "hands out packet ids again in the kernel's order",
     /// [`Setup::never_reuse_ids`](super::Setup::never_reuse_ids) needs this capability, so that no
-    /// packet id is given twice (PKT-9).
+    /// packet id is given twice. A kernel's `ip_queue` gives freed ids again (PKT-9).
     NeverReusedIds = "never-reused-ids" "can be told never to hand out a packet id twice",
     /// [`Step::Module`](super::Step::Module) needs this capability, to load or unload the module of
     /// either `ip_queue` (EVT-2).

@@ -1,5 +1,5 @@
 //! The serde forms of `ipq-core`'s `Family` and `Hook`, for steps and rules that are sent as JSON
-//! to a world in another process.
+//! to the process of a real kernel's world.
 
 use ipq_core::{Family, Hook};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The state of a world before the first step: machine, rules, and protocol of the queues.
+//! The state of a world before the first step: [`Setup`], and the types of its fields.
 
 use ipq_core::wire::{Abi, ByteOrder};
 use ipq_core::{Family, Hook};
@@ -65,8 +65,8 @@ impl Setup {
     }
 }
 
-/// Returns the setup of most recordings: the world's own machine, and rules in the table filter
-/// that send forwarded UDP of either family to the `ip_queue` of that family.
+/// Returns a setup with the world's own machine, and with the rules of most recordings: in the
+/// table filter, they send forwarded UDP of either family to the `ip_queue` of that family.
 impl Default for Setup {
     fn default() -> Self {
         Self::with_rules(
@@ -119,7 +119,7 @@ impl fmt::Display for Machine {
     }
 }
 
-/// Returns `little` or `big`, the word for a byte order in recordings and reports.
+/// Returns `little` or `big`, the word for a byte order in reports and in other texts.
 pub(crate) const fn order_word(order: ByteOrder) -> &'static str {
     match order {
         ByteOrder::Little => "little",

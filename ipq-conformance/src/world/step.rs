@@ -1,9 +1,9 @@
 //! Steps and observations: the vocabulary of cases, recordings and reports.
 //!
 //! A [`World`](super::World) does a [`Step`], and answers with an [`Observation`] when everything
-//! that the step caused is over. The steps from [`Open`](Step::Open) to
-//! [`NetAdmin`](Step::NetAdmin) are those of the recordings of real kernels. Cases and generated
-//! sequences also use the others. A world may lack the [`Capability`] that a step needs.
+//! that the step caused is over. The recordings of real kernels that come with the suite have only
+//! steps from [`Open`](Step::Open) to [`NetAdmin`](Step::NetAdmin). Cases and generated sequences
+//! also use the others. A world may lack the [`Capability`] that a step needs.
 
 use super::{Call, Called, Capability, Rule};
 use bytes::Bytes;
@@ -311,8 +311,8 @@ impl Step {
 
 /// A world's answer to a step.
 ///
-/// Numbers have 64 bits and a sign, as in recordings, so that impossible answers can be written
-/// down. An errno is positive, and 0 if nothing failed.
+/// Most numbers have 64 bits and a sign, as in recordings, so that impossible answers can be
+/// written down. An errno is positive, and 0 if nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Observation {
@@ -370,8 +370,8 @@ pub enum Observation {
     Absent,
     /// The result of adding a rule.
     Rule {
-        /// `true` if the rule was added; `false` if the kernel refused it: its table has no such
-        /// chain, or its target needs numbered queues and the kernel has none.
+        /// `true` if the rule was added; `false` if the kernel refused it, for example since its
+        /// table has no such chain.
         added: bool,
     },
     /// The result of binding a socket, or of asking for its port id.

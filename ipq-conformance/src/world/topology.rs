@@ -8,9 +8,10 @@
 //!   02:00:00:00:20:01      …:10:01      …:10:02               02:00:00:00:20:02
 //! ```
 //!
-//! There are two Ethernet devices, whose MTU is 1500, and `lo`. Forwarding is on for both families,
-//! the neighbours' link-layer addresses are known, and there is no connection tracking. The program
-//! holds `CAP_NET_ADMIN`. Neither `ip_queue` has a peer, and the maximum length of each is 1024.
+//! There are two Ethernet devices, and `lo`. The MTU of the routes by an Ethernet device is 1500.
+//! Forwarding is on for both families, the neighbours' link-layer addresses are known, and there is
+//! no connection tracking. The program holds `CAP_NET_ADMIN`. Neither `ip_queue` has a peer, and
+//! the maximum length of each is 1024.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -62,5 +63,5 @@ pub const LO: &str = "lo";
 /// The names of all devices: both Ethernet devices, and `lo`.
 pub const DEVICES: [&str; 3] = [TAP0.name, TAP1.name, LO];
 
-/// The length in bytes of the longest IP packet that an Ethernet device carries.
+/// The MTU, in bytes, of the routes by an Ethernet device. A longer packet can arrive.
 pub const MTU: usize = 1500;

@@ -5,8 +5,8 @@
 //! crate: it lets another process use such a world.
 //!
 //! A program that breaks the protocol, hangs, or contradicts itself makes a case *broken*, and the
-//! report shows the line and the form that was expected. A case *fails* only by answers that keep
-//! the protocol of the pipe and break a rule of the queue.
+//! report says why. A case *fails* only by answers that keep the protocol of the pipe and break a
+//! rule of the queue.
 
 mod messages;
 mod serve;

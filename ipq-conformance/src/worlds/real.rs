@@ -27,8 +27,8 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// The most bytes that a receive call reads. The longest datagram fits: an error message that
-/// quotes a request as long as the send buffer.
+/// The most bytes that a receive call reads. With Linux's usual limits the longest datagram fits:
+/// an error message that quotes a request as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
 /// If this program was started to serve a world of a real kernel, serves it and ends the process,
@@ -126,8 +126,8 @@ pub(super) struct Sockets {
 /// A netlink socket that a step has opened.
 #[derive(Debug)]
 enum Socket {
-    /// A socket of protocol 3 or 13 that was bound when it was opened. Cases use it through this
-    /// project's transport, as a program does.
+    /// A socket of protocol 3 or 13 that was bound when it was opened. It sends to the kernel and
+    /// receives through this project's transport, as a program does.
     Transport(Netlink),
     /// The bare descriptor of any other socket: unbound, of another protocol, or a duplicate.
     Plain(OwnedFd),

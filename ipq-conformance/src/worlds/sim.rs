@@ -14,8 +14,9 @@ use std::time::Duration;
 /// quotes a request as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
-/// Creates worlds that are emulators: of the kernel that a setup names, or else of the factory's
-/// own kernel. By default that is Linux 3.4.10 for `ip_queue`, and Linux 6.18 for numbered queues.
+/// Creates worlds that are emulators: of the known kernel nearest to the machine that a setup
+/// names, or else of the factory's own kernel. By default that is Linux 3.4.10 for `ip_queue`, and
+/// Linux 6.18 for numbered queues.
 #[derive(Clone, Debug, Default)]
 pub struct SimFactory {
     profile: Option<Box<Profile>>,
@@ -64,8 +65,8 @@ impl WorldFactory for SimFactory {
     }
 }
 
-/// The emulator as a world, on virtual time. Freed packet ids are handed out again in the emulated
-/// kernel's order, unless the setup forbids it.
+/// The emulator as a world, on virtual time. An `ip_queue` hands out freed packet ids again in the
+/// emulated kernel's order, unless the setup forbids it.
 #[derive(Debug, Default)]
 pub struct SimWorld {
     /// The kernel that is emulated if the setup names no machine. `None` stands for Linux 3.4.10

@@ -160,7 +160,7 @@ fn a_program_that_is_none_is_an_error_of_usage(#[case] world: &str, #[case] expe
 fn printed_text_is_in_the_transcript() {
     let folder = tempfile::tempdir().expect("there is room");
     let line = "echo '{\"answer\":\"seen\",\"seen\":{\"sent\":-1,\"errno\":1}}'; echo out of ink >&2";
-    // The line on standard error may come after the answer. The next step has it at the latest.
+    // The script prints the line before its answer as well, so that it is read with the answer.
     let world = script(
         folder.path(),
         "\"send\"",

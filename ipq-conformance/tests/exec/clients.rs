@@ -100,8 +100,8 @@ fn a_client_that_is_broken_on_purpose_is_found_out(
 }
 
 /// Writes a client as a shell script, and returns the command that runs it. If a request contains
-/// the text `request`, the script runs the shell command `line`. It answers every other request as
-/// a client should.
+/// the text `request`, the script runs the shell command `line`. It answers the other requests of
+/// [`CASE`] as a client should.
 fn script(folder: &Path, request: &str, line: &str) -> String {
     let path = folder.join("client.sh");
     let text = format!(

@@ -1,7 +1,7 @@
 //! Validates JSON against the schemas of the pipe's protocols.
 //!
 //! The validator knows the keywords that the schemas use, and panics on any other. That is enough
-//! here, and the crates for all of JSON Schema would bring forty packages.
+//! here, and a crate for all of JSON Schema would bring many packages.
 
 use serde_json::Value;
 use std::fs;
@@ -24,7 +24,7 @@ impl Schema {
         Self(serde_json::from_str(text).expect("the schema is JSON"))
     }
 
-    /// Fails unless the schema accepts every line of the files in `folder`. Returns the number of
+    /// Panics unless the schema accepts every line of the files in `folder`. Returns the number of
     /// lines.
     pub(crate) fn expect_lines_of(&self, folder: &Path) -> usize {
         let mut lines = 0;

@@ -1,4 +1,4 @@
-//! `decode`: what it prints of a capture with a damaged frame and of dumps, and its exit status.
+//! Tests of `decode`: its output and its exit status, for captures, dumps and what is neither.
 
 use crate::command_line::{printed, program};
 use crate::reports;

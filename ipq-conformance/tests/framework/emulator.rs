@@ -1,5 +1,4 @@
-//! The emulator as a world: texts and numbers have the form in which a kernel of that time takes
-//! and gives them.
+//! Tests of the emulator as a world: its sysctls, and the port ids and names of its sockets.
 
 use bytes::Bytes;
 use ipq_conformance::suite::runner::Runner;

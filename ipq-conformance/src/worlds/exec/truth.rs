@@ -3,9 +3,10 @@
 use crate::world::{Observation, Received, Step};
 
 /// Returns a sentence about what can't be true in `seen` as the answer to `step`; `None` if nothing
-/// is impossible. Finds an open or a send whose errno and result contradict each other, a send of
-/// more bytes than the datagram has, a receive of more bytes than the buffer has, and a drain with
-/// more PACKET messages than datagrams, or more datagrams before ENOBUFS than in all.
+/// is impossible. Finds an open or a send whose errno and result contradict each other, and an open
+/// that bound a socket but gives no port id, or gives one without a bind. Also finds a send of more
+/// bytes than the datagram has, a receive of more bytes than the buffer has, and a drain with more
+/// PACKET messages than datagrams, or more datagrams before ENOBUFS than in all.
 pub(super) fn impossible(step: &Step, seen: &Observation) -> Option<String> {
     match (step, seen) {
         (

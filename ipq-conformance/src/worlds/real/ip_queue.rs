@@ -1,6 +1,6 @@
 //! A kernel with the historical `ip_queue`, up to 3.4, as a world. `ip_queue` works in the initial
-//! network namespace only (SOCK-7), so there can be one such world at a time. The world restores
-//! whatever it changes in that namespace.
+//! network namespace only (SOCK-7), so there can be one such world at a time. When it is dropped,
+//! the world restores the sysctls and rules that it has changed there.
 
 use super::process::{Process, Served};
 use crate::laboratory::{HostState, Laboratory, Place, Queues};

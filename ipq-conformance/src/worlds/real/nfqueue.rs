@@ -131,9 +131,8 @@ impl Served for NfQueueHost {
     }
 }
 
-/// Returns whether this process can open [`PROC`], which only root of the initial user namespace
-/// may. If there is no such file yet, since the kernel's module is not loaded, returns whether this
-/// process runs as root.
+/// Returns whether this process can open [`PROC`], whose mode is 0440 (NFQ-13). If there is no such
+/// file yet, since the kernel's module is not loaded, returns whether this process runs as root.
 fn proc_can_be_read() -> bool {
     match fs::File::open(PROC) {
         Ok(_) => true,

@@ -2,8 +2,8 @@
 //!
 //! The laboratory of a real kernel changes the namespaces and privileges of a whole process, so it
 //! gets one of its own: this program, started once more. The parent kills that process if an answer
-//! is late or without end, and when the world is dropped. Its sockets, devices and namespaces
-//! vanish with it.
+//! is late or without end, and when the world is dropped. Its sockets, its TAP devices and the
+//! namespaces of its own vanish with it.
 
 use crate::child::{self, Child, Line};
 use crate::world::{Observation, QueueProtocol, Rule, Setup, Step, WorldError};
