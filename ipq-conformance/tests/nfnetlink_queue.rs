@@ -1,6 +1,7 @@
 //! Compares the emulator's `nfnetlink_queue` with that of the kernel that the tests run on. Both
-//! get the same messages and packets. Answers, packet messages, frames that leave, and lines of the
-//! /proc text have to be equal, byte for byte except for the times of packets.
+//! get the same messages and packets. Answers, packet messages, errors of calls, frames that leave,
+//! and lines of the /proc text, if it can be read, have to be equal, byte for byte except for the
+//! times of packets.
 //!
 //! Each test runs in a process of its own, which enters a laboratory: a new network namespace with
 //! devices and rules. Where the system does not allow that, the tests are skipped, with the reason.

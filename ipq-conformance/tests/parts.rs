@@ -32,8 +32,8 @@ fn kept(folder: &Path, name: &str, arguments: &[&str]) -> (PathBuf, Option<i32>)
     (path, output.status.code())
 }
 
-/// Runs the suite's program with `arguments` for each of the three parts of the cases, writes the
-/// reports to files in `folder`, and returns their paths in the order of the parts.
+/// Runs the suite's program with `arguments` for each of three parts, writes the reports to files
+/// in `folder`, and returns their paths in the order of the parts.
 fn parts(folder: &Path, arguments: &[&str]) -> Vec<PathBuf> {
     let parts = PARTS.iter().map(|part| {
         let arguments = [arguments, &["--partition", part]].concat();

@@ -1,5 +1,5 @@
-//! Runs every case and every recording on the emulator, each as a test of its own: `cargo test
-//! --test suite verdicts/`.
+//! Runs every case and every recording on the emulator, each as a test of its own. To run some:
+//! `cargo test --test suite verdicts/`.
 
 use ipq_conformance::recording::{Embedded, Recording};
 use ipq_conformance::replay::{known_order, replay};

@@ -1,6 +1,6 @@
 //! Tests of `vectors/frames.jsonl`, a file of messages with their meaning for parsers in any
-//! language: that it is up to date, and that our parser and one in Python read each message as the
-//! file says.
+//! language: that it is up to date and has every kind of message and refusal, and that our parser
+//! and one in Python read each message as the file says.
 
 use ipq_conformance::vectors;
 use ipq_core::wire::{Abi, ByteOrder, WordSize};

@@ -43,7 +43,8 @@ fn packet_frame() -> Vec<u8> {
     [&metadata().head(ABI, PAYLOAD.len()), &PAYLOAD[..]].concat()
 }
 
-/// Reads a packet with all its fields and its payload. Returns `None` if the frame is no packet.
+/// Reads a packet with all its fields and its payload. Returns `None` if the frame is no right
+/// PACKET message.
 #[inline]
 fn whole_packet(frame: &[u8], abi: Abi) -> Option<(PacketMetadata, &[u8])> {
     match Message::parse(frame, abi) {

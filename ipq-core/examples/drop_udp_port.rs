@@ -38,7 +38,7 @@ mod linux {
     }
 
     /// Drops UDP packets for `port`, and accepts all others, until `stop` is set. Runs on any
-    /// kernel, or on an emulator.
+    /// transport.
     fn filter(handle: &Handle<impl Transport>, port: u16, stop: &AtomicBool) -> Result<(), RunError> {
         handle.set_mode(CopyMode::Packet, RANGE)?;
         handle.run_until(stop, |packet| match destination(packet) {

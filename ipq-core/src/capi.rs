@@ -119,10 +119,11 @@ extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
 }
 
 /// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)`:
-/// reads one message into `buf`. Waits for `timeout` microseconds at most; 0 waits for ever, and a
-/// negative number not at all. Returns the message's length in bytes, 0 for a time-out or for a
-/// signal during a wait that is not for ever, and -1 for an error (LIB-3): among others a buffer of
-/// less than 20 bytes, a message that was cut, and a sender that is not the kernel.
+/// reads one message into `buf`. Waits for `timeout` microseconds at most; 0 waits for ever, unless
+/// the program has made the descriptor non-blocking, and a negative number does not wait. Returns
+/// the message's length in bytes, 0 for a time-out or for a signal during a wait that is not for
+/// ever, and -1 for an error (LIB-3): among others a buffer of less than 20 bytes, a message that
+/// was cut, and a sender that is not the kernel.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usize, timeout: c_int) -> isize {
     let Some(handle) = find(handle) else {
@@ -251,9 +252,9 @@ extern "C" fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int {
     if buffer.is_null() {
         return no_buffer() as c_int;
     }
-    // SAFETY: if the program looked at the type first, as it must (LIB-4), then `ipq_read` filled
-    // the buffer with at least the 20 bytes of an error message. 4 bytes at offset 16 are part of
-    // them, and may be unaligned.
+    // SAFETY: the program must pass a buffer that `ipq_read` filled (LIB-4). `ipq_read` takes none
+    // that is shorter than the 20 bytes of an error message (LIB-3). 4 bytes at offset 16 are part
+    // of them, and may be unaligned.
     let error = unsafe { buffer.add(Header::BYTES).cast::<c_int>().read_unaligned() };
     error.wrapping_neg()
 }

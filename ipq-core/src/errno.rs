@@ -1,9 +1,9 @@
-//! Error numbers as Linux defines them. They are part of the protocol (WIRE-6), so they are the
-//! same on whatever system this is built.
+//! Error numbers as Linux defines them on x86, ARM and most other architectures. They are part of
+//! the protocol (WIRE-6), so they are the same on whatever system this is built.
 
 use std::fmt;
 
-/// An error number as the kernel gives it: positive, and 0 for "no error".
+/// An error number as a program gets it (ERR-4): positive, and 0 for "no error".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Errno(pub i32);
 

@@ -41,8 +41,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 /// Dropping the handle drops its transport. If that closes the last descriptor of the attached
 /// socket, the queue is reset: every packet still in it is dropped (ATT-4).
 ///
-/// Methods take `&self`, so one thread may read while another gives verdicts, if the transport is
-/// `Sync`.
+/// The methods that read and give verdicts take `&self`, so one thread may read while another gives
+/// verdicts, if the transport is `Sync`.
 #[doc(alias("ipq_handle", "ipq_create_handle", "ipq_destroy_handle"))]
 #[derive(Debug)]
 pub struct Handle<T> {
@@ -301,9 +301,9 @@ impl<T: Transport> Handle<T> {
 }
 
 /// Checks a datagram in libipq's order: that the kernel sent it, that it has bytes, and that none
-/// of them are missing (LIB-3). Bytes are missing if it is longer than the buffer, or if its header
-/// states more than were read. Returns the number of its bytes in `buffer`, or the error of the
-/// first check that fails.
+/// of them are missing (LIB-3). Bytes are missing if it is longer than the buffer, if it has no
+/// whole header, or if its header states more than were read. Returns the number of its bytes in
+/// `buffer`, or the error of the first check that fails.
 fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
     let Datagram { copied, length, sender } = datagram;
     // A transport that states more bytes than it wrote must not make us read past them.

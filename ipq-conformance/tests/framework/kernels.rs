@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 /// An environment variable. If it is set, the page `docs/kernels.md` is written anew instead of
-/// compared. That is needed after cases or faults have changed.
+/// compared. That may be needed after cases, faults or profiles have changed.
 const UPDATE: &str = "UPDATE_KERNELS_PAGE";
 
 /// The beginning of the page, before the differences.
@@ -95,8 +95,8 @@ fn what_only_older_kernels_do_is_found_missing_in_the_others() {
 
 /// Checks each requirement `ERA-…`, which is about a difference between kernels. Cases `older/…`
 /// and other cases have to cite it, and each of these cases has to pass on some kernel. Every
-/// seeded fault of it has to be found by some case: at least one by a case `older/…`, and at least
-/// one by another.
+/// seeded fault of it has to be found by some case. At least one has to be found by one of these
+/// cases `older/…`, and at least one by one of the others.
 #[test]
 fn every_difference_is_checked_on_each_side() {
     let coverage = Coverage::of(&cases::all()).expect("the tables are right");

@@ -132,7 +132,7 @@ fn the_page_needs_nothing_else() {
     );
 }
 
-/// Returns a matrix of results that have `hostile` wherever there can be a text.
+/// Returns a matrix of one result that has `hostile` in most of its texts.
 fn results_with(hostile: &str) -> Matrix {
     let text = serde_json::to_string(hostile).expect("a text is JSON");
     let case = format!(

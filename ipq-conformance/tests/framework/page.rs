@@ -1,6 +1,6 @@
 //! Tests of the page of results in a real browser: filtering by what is typed or by the address,
-//! links to a case, transcripts that open, a small screen, the two colour schemes, and reading
-//! without the script. They are skipped if no browser is installed.
+//! links to a case, transcripts and reasons that open, a small screen, the two colour schemes, and
+//! reading without the script. They are skipped if no browser is installed.
 
 mod browser;
 
@@ -71,7 +71,7 @@ fn a_reader_filters_follows_an_anchor_and_opens_a_transcript() {
     let count = reader.browser.value(SHOWN).as_array().map(Vec::len);
     assert_eq!(count, Some(7), "without a filter every case is there");
 
-    // What is typed goes into the address, and the address gives the same filter again.
+    // What is typed goes into the address, and an address filters, too.
     reader.browser.click("#find");
     reader.browser.type_text("VER-2");
     reader.shows(&["verdicts/wrong-reply"]);
@@ -84,7 +84,7 @@ fn a_reader_filters_follows_an_anchor_and_opens_a_transcript() {
     reader.shows(&["verdicts/wrong-reply"]);
     reader.open("?outcome=failed&world=ip_queue");
     reader.shows(&[]);
-    // A requirement is not found in a longer number, and an invalid parameter is ignored.
+    // An invalid parameter is ignored.
     reader.open("?find=VER-9&level=none#%");
     reader.shows(&["verdicts/gone"]);
     reader.browser.click("form button");

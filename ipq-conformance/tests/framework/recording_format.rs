@@ -1,5 +1,5 @@
 //! Tests of the format of recordings: every recording can be read and is written back as equal
-//! JSON. A file, line or step that is wrong is refused, and the error names it.
+//! JSON. A file, line or step that is wrong is refused, and the error says what is wrong with it.
 
 use crate::support;
 use ipq_conformance::recording::{Embedded, Reader, Recording};
@@ -211,8 +211,8 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 proptest! {
-    /// Replaces a byte of a recording's line by another. Checks that reading it succeeds or is
-    /// refused, and that a recording that is read can be written and is read again as the same.
+    /// Replaces a byte of a recording's line by any byte. Checks that reading the line succeeds or
+    /// is refused, and that what was read can be written, and is read again as the same.
     #[test]
     fn any_damage_is_read_or_refused(index in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8) {
         let text = std::fs::read_to_string(&support::recording_files()[0]).expect("a recording can be read");

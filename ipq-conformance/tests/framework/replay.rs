@@ -154,9 +154,9 @@ fn a_packet_is_not_mistaken_for_that_of_the_other_family_with_its_id() {
     assert_eq!(left(&recorded), 2);
 }
 
-/// Returns whether the byte at offset `at` of a received datagram may differ in a replay, and why.
-/// It may in packet messages of the kernel (`sender` 0) alone: in the time, and in those of `ip_queue`
-/// also in the id, and behind the payload.
+/// Returns whether the byte at offset `at` of a received datagram may differ in a replay. It may in
+/// packet messages of the kernel (`sender` 0) alone: in the time, and in those of `ip_queue` also in
+/// the id and behind the payload.
 fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exempt {
     let abi = recording.setup.machine.as_ref().expect("a machine").abi;
     if recording.setup.queues == QueueProtocol::Nfnetlink {
@@ -208,14 +208,15 @@ enum Exempt {
     Yes,
     /// The byte is part of a packet id. Whether a change is noticed depends on later verdicts.
     Id,
-    /// The byte is part of a timestamp of `ip_queue` with at most one byte that is not zero. A change counts only
-    /// if it makes the time zero, or no longer zero.
+    /// The byte is part of a timestamp of `ip_queue` with at most one byte that is not zero. A
+    /// change counts only if it makes the time zero, or no longer zero.
     Time,
 }
 
-/// Returns an answer that differs from `seen` in one byte of its frame, in one number, in its text
-/// or in its kind. The second value is the offset of the byte if one of a frame was changed, and
-/// `None` after any other change. Returns `None` if the answer has nothing to change.
+/// Returns an answer that differs from `seen` in one byte of its frame, or in one other thing, such
+/// as a number, its text or its kind. The second value is the offset of the byte if one of a frame
+/// was changed, and `None` after any other change. Returns `None` if the answer is of a kind that
+/// this does not change.
 fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Observation, Option<usize>)> {
     let mut altered = seen.clone();
     let delta = i64::from(bits);
@@ -266,9 +267,9 @@ fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Obser
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// Changes one recorded answer. Checks that the replay reports a difference at that step, or
-    /// none if the rules of comparison allow any value there. Nothing is checked where that
-    /// depends on the value.
+    /// Changes one recorded answer, if there is something to change. Checks that the replay reports
+    /// a difference at that step, or none if the rules of comparison allow any value there. Nothing
+    /// is checked where that depends on the value.
     #[test]
     fn one_changed_answer_is_found_exactly_if_it_counts(
         recording in prop::sample::select(recordings()),

@@ -1,4 +1,5 @@
-//! The reports, in every format, of a run in which each outcome occurs once.
+//! Tests of the reports in each format of `run`, for a run in which each outcome occurs once, and
+//! of the capture that a transcript becomes.
 
 use crate::sample_cases::{KNOWN, cases};
 use ipq_conformance::Transcript;

@@ -1,5 +1,5 @@
-//! Tests of the runner: a case, or the world that it runs in, may panic, hang or fail, and the case
-//! gets the right outcome. A world is what a case runs against, such as the emulator.
+//! Tests of the runner, among others that a case gets the right outcome if the world that it runs
+//! in panics, hangs or fails. A world is what a case runs against, such as the emulator.
 
 use ipq_conformance::suite::runner::{CaseReport, Runner};
 use ipq_conformance::suite::{Case, KnownDifferences, Outcome, Packet};

@@ -27,16 +27,16 @@ pub(crate) fn recording_files() -> Vec<PathBuf> {
     paths
 }
 
-/// A world that gives the answers of a recording, with packet ids, times and pad bytes of its own.
-/// Each step has to be the recorded one, with this world's id in a verdict. Any other step is
-/// refused as misuse.
+/// A world that gives the answers of a recording. Messages of `ip_queue` have packet ids, times and
+/// pad bytes of this world's own. Each step has to be the recorded one, with this world's id in a
+/// verdict. Any other step is refused as misuse.
 pub(crate) struct Playback {
     abi: Abi,
     steps: std::vec::IntoIter<RecordedStep>,
     handed_out: u8,
     own: HashMap<Vec<u8>, Vec<u8>>,
-    /// By the name of the socket: the datagrams that it sent after the last one that an ERROR
-    /// message quoted. Each is here as recorded, and with this world's packet ids.
+    /// By the name of the socket: the datagrams that it sent to the kernel after the last one that
+    /// an ERROR message quoted. Each is here as recorded, and with this world's packet ids.
     sent: HashMap<String, Vec<(Bytes, Bytes)>>,
 }
 
@@ -70,8 +70,8 @@ impl Playback {
     }
 
     /// Returns the recorded message `bytes` as this world gives it to `socket`. A packet message
-    /// gets another id, which is remembered, another time, and other pad bytes. An ERROR message
-    /// quotes the datagram with this world's id.
+    /// gets another id, which is remembered, another time, if it has one, and other pad bytes. An
+    /// ERROR message quotes the datagram with this world's id.
     fn as_received(&mut self, socket: &str, bytes: &Bytes) -> Bytes {
         let word = self.abi.word_bytes();
         let mut own = bytes.to_vec();

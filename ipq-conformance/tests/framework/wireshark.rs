@@ -1,7 +1,7 @@
-//! Tests of the dissector for Wireshark, run in tshark, and skipped if that is missing. For the
-//! PACKET, MODE and VERDICT messages among the test vectors, the dissector has to show the fields
-//! that the vector lists. In a transcript's capture it has to name the messages that Wireshark
-//! without it shows as data.
+//! Tests of the dissector for Wireshark, run in tshark, and skipped if there is no tshark with Lua.
+//! For most PACKET, MODE and VERDICT messages among the test vectors, the dissector has to show the
+//! fields that the vector lists. In a transcript's capture it has to name these messages, which
+//! Wireshark without it shows as data.
 
 use crate::reports;
 use ipq_conformance::vectors;
@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 const DISSECTOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wireshark/ip_queue.lua");
 
-/// The dissector's fields of a message, each with its name in the vectors.
+/// The fields of a message that are compared: the dissector's name and that in the vectors.
 const FIELDS: [(&str, &str); 14] = [
     ("packet_id", "packet_id"),
     ("mark", "mark"),

@@ -1,6 +1,7 @@
-//! A test that sends many packets through a queue and accounts for each. It left the host with the
+//! A test that sends many packets through queues and accounts for each. It left the host with the
 //! bytes that its verdict asked for, was dropped by its verdict, or was lost because the queue or
-//! the socket's receive buffer was full. The kernel's counts have to be those of this program.
+//! the socket's receive buffer was full. Those of the kernel's counts that can be compared have to
+//! be those of this program.
 
 use super::QUEUES;
 use bytes::Bytes;
@@ -19,8 +20,8 @@ use std::time::Instant;
 /// The environment variable with the number of packets; [`FEW_PACKETS`] if it is not set.
 const PACKETS: &str = "IPQ_PACKETS";
 const FEW_PACKETS: u64 = 20_000;
-/// The number of accepted packets after which the frames that left by `tap1` are taken. More might
-/// not fit into the buffer from which they are taken.
+/// The number of packets that may leave by `tap1` before their frames are taken. More might not fit
+/// into the buffer from which they are taken.
 const VERDICTS_AT_A_TIME: usize = 64;
 const FRAME_BYTES: usize = 1 << 16;
 const ETHERNET_HEADER_BYTES: usize = 14;
@@ -163,7 +164,8 @@ impl Part {
     }
 
     /// Checks that the counts in `tally` add up to the packets that arrived, and that the kernel
-    /// counts the same at the queue and at the devices. `before` are the devices' earlier counters.
+    /// counts the same: at the queue, if this process may read that, at the first device, and with
+    /// IPv4 at the second. `before` are the devices' earlier counters.
     fn check(&self, tally: Tally, handle: &Handle<NfQueue>, before: Counters) {
         let lost = tally.queue_dropped + tally.user_dropped;
         assert_eq!(tally.entered, tally.delivered + tally.dropped + lost, "{tally:?}");

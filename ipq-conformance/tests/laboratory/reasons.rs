@@ -1,6 +1,6 @@
-//! Runs the suite on the kernel that this test runs on. No case may fail. Those that are skipped or
-//! known to differ have few reasons together, and one of level *must* may be skipped only for a
-//! capability in `LACKING`.
+//! Runs the suite on the kernel that this test runs on. No case may fail, be broken or pass
+//! unexpectedly. Cases for other kernels aside, those that are skipped or known to differ have few
+//! reasons together, and one of level *must* may be skipped only for a capability in `LACKING`.
 
 use ipq_conformance::suite::runner::Runner;
 use ipq_conformance::suite::{KnownDifferences, Level, Outcome, cases};

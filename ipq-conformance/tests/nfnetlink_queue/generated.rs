@@ -19,7 +19,8 @@ use std::cell::RefCell;
 const SEQUENCES: u32 = 300;
 
 /// Compares an emulator of Linux 6.18 with `kernel` on generated sequences, as many as
-/// `IPQ_SEQUENCES` says, and panics at the first difference. `IPQ_SEED` is the seed, else 1.
+/// `IPQ_SEQUENCES` says, else 300. Panics if a sequence shows a difference. `IPQ_SEED` is the seed,
+/// else 1.
 pub(super) fn do_the_same(kernel: &mut Kernel) {
     let setting = |name: &str| {
         std::env::var(name)
@@ -110,7 +111,7 @@ fn step(family: Family) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Generates a datagram: one message, or several, sometimes cut or with bytes behind it.
+/// Generates a datagram: one message, sometimes cut or with bytes behind it, or several messages.
 fn datagram(family: Family) -> impl Strategy<Value = Vec<u8>> {
     let several = vec(one_message(family), 1..5).prop_map(|messages| messages.concat());
     let cut = (one_message(family), any::<prop::sample::Index>()).prop_map(|(mut message, at)| {

@@ -59,7 +59,7 @@ pub(super) fn verdict(verdict: u32, id: u32) -> Vec<u8> {
     attribute(2, &[verdict.to_be_bytes(), id.to_be_bytes()].concat())
 }
 
-/// Returns the packets that the steps of a sequence choose from.
+/// Returns packets of both families that sequences let arrive.
 pub(super) fn packets() -> Vec<Packet> {
     vec![
         Packet::udp4(),

@@ -7,8 +7,8 @@ use std::fmt;
 /// The number of sockets that a sequence uses.
 pub(super) const SOCKETS: usize = 3;
 
-/// The greatest number of frames in one step after which the sockets are read. After more frames
-/// nothing is read, so that receive buffers can overrun.
+/// The greatest number of frames in one step after which the sockets are read. After more frames no
+/// socket is read, so that receive buffers can overrun.
 pub(super) const UNREAD: u32 = 200;
 
 /// A step that is done on both sides.

@@ -128,7 +128,7 @@ fn every_refusal_quotes_the_message(_: &mut Host) {
 }
 
 /// Checks that the answer to a refused verdict quotes it byte for byte as it was sent. The
-/// transport keeps no copy of a verdict in the form that the handle uses, but builds it anew.
+/// transport keeps no copy of a verdict, but builds it anew from what the kernel quotes.
 fn a_refused_verdict_is_quoted_as_the_handle_sent_it(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     program.handle.set_mode(CopyMode::Packet, 0).expect("attached");

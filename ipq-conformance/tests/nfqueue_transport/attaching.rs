@@ -25,7 +25,7 @@ tests![
 fn a_refused_first_message_attaches_all_the_same(host: &mut Host) {
     host.queue_all(Family::Ipv4, Hook::Output);
     let [first, second] = [(); 2].map(|()| Program::new(Family::Ipv4));
-    // Neither an ignored message nor one that the header's checks refuse attaches (MSG-1 to MSG-4).
+    // Neither an ignored message nor one that the header's checks refuse attaches (ATT-2).
     first.send(&[0; 15], &[]);
     let no_request = Envelope {
         flags: Flags::NONE,
@@ -81,8 +81,8 @@ fn a_queue_has_one_listener(host: &mut Host) {
     assert_eq!(arrived(&receiver), b"for the second", "ATT-4");
 }
 
-/// Checks that a datagram which another program sends to the socket is refused, and so can't take
-/// the room of packets (SOCK-6).
+/// Checks that the system refuses a datagram that another socket sends to the program's socket, so
+/// that it can't take the room of packets.
 fn nobody_but_the_kernel_can_send_to_the_socket(host: &mut Host) {
     let program = Program::reading_output(host, Family::Ipv4);
     let nfnetlink = NonZeroU32::new(12).map(Protocol::from_raw);
@@ -179,7 +179,7 @@ fn a_wait_ends_in_time_however_many_of_the_other_family_come(host: &mut Host) {
     let no_time = Wait::For(Duration::ZERO);
     let read = program.handle.read_datagram(&mut [0; 256], no_time);
     assert_eq!(read, Err(Error::TimedOut));
-    // Only the first packet was looked at before the time was over. The next ones are still there.
+    // Only the first packet was looked at before the time was over. The next one is still there.
     let mut socket = [PollFd::new(program.handle.transport(), PollFlags::IN)];
     assert_eq!(poll(&mut socket, Some(&Timespec::default())), Ok(1));
 }

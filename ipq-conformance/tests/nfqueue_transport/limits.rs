@@ -1,4 +1,4 @@
-//! Tests of full queues, full receive buffers, many packets at once, and signals.
+//! Tests of full queues, full receive buffers, many packets at once, allocations, and signals.
 
 use super::host::Host;
 use super::program::{Program, arrived, sockets};

@@ -177,9 +177,9 @@ fn a_batch_takes_along_no_packet_that_is_held(host: &mut Host) {
     program.nothing();
 }
 
-/// Checks that a batch verdict on the first and the last of three packets leaves the second
-/// undecided. The second packet is like the first, so the transport translates it by a template.
-/// The third goes out by another device, so it is translated without one.
+/// Checks that verdicts on the first and the last of three packets, given in one call, leave the
+/// second undecided. The second packet is like the first, so the transport translates it by a
+/// template. The third goes out by another device, so it is translated without one.
 fn a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind(host: &mut Host) {
     let program = batching(host);
     let [sender, receiver] = sockets("127.0.0.1");

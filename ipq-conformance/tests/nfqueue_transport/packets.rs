@@ -83,7 +83,8 @@ fn a_renamed_device_has_its_new_name(host: &mut Host) {
     let indev = |host: &Host| {
         host.arrive(b"by a device");
         let (metadata, _) = program.packet();
-        // A program that finds its queue empty then hears of changed devices.
+        // After it has found its queue empty, a program hears of changed devices with the next
+        // packet.
         program.nothing();
         metadata.indev_name
     };

@@ -1,4 +1,4 @@
-//! Tests of what each verdict does, and of what becomes of a replacement.
+//! Tests of what verdicts do, and of what becomes of a replacement.
 
 use super::host::Host;
 use super::program::{Program, arrived, sockets};
@@ -92,7 +92,8 @@ fn a_replacement_that_does_not_count_leaves_the_packet(host: &mut Host) {
     program.nothing();
 }
 
-/// Returns the packet with `payload` after its UDP header, with right lengths and checksums.
+/// Returns a UDP packet with `payload` and with the addresses and ports of `packet`, whose header
+/// has no options. Its lengths and checksums are right.
 pub(crate) fn rewritten(packet: &[u8], payload: &[u8]) -> Vec<u8> {
     let bytes = |at: usize| -> [u8; 4] { packet[at..at + 4].try_into().expect("four bytes") };
     let port = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);

@@ -22,7 +22,7 @@ pub(super) trait World {
     type Socket: QueueSocket;
 
     /// Makes the rule that spreads forwarded UDP packets of IPv4 over these queues. A test calls
-    /// this once.
+    /// this at most once.
     fn queue_udp(&mut self, numbers: RangeInclusive<u16>);
 
     /// Opens a queue as `options` say.
@@ -210,7 +210,8 @@ fn listening<W: World>(world: &W, options: Options) -> Handle<NfQueue<W::Socket>
     handle
 }
 
-/// Runs the handle's loop with `decide` until it was asked about `count` packets.
+/// Runs the handle's loop with `decide` until it was asked about `count` packets. Panics if the
+/// loop asks about fewer or more.
 fn run_for<S: QueueSocket>(
     handle: &Handle<NfQueue<S>>,
     count: usize,

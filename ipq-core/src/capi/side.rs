@@ -145,7 +145,7 @@ fn open_emulator(path: &Path, family: Family) -> Result<Box<dyn Side>, NoSide> {
     let unix = Unix::open(path, family).map_err(|error| NoSide {
         number: error.number(),
         errno: error.errno(),
-        // For a port id that is taken libipq's own text is enough (LIB-5).
+        // For a port id that can't be bound libipq's own text is enough (LIB-5).
         detail: (!matches!(error, unix::OpenError::Bind { .. })).then(|| error.to_string()),
     })?;
     if unix.abi() != Abi::NATIVE {

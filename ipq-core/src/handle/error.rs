@@ -78,8 +78,8 @@ impl fmt::Debug for Error {
 
 impl Error {
     /// Returns libipq's number for the error. Returns `None` for a signal, unless the wait was
-    /// [`Wait::Forever`](crate::Wait::Forever): libipq did not call it an error then. Several
-    /// errors share a number.
+    /// [`Wait::Forever`](crate::Wait::Forever): libipq called it an error only then. Several errors
+    /// share a number.
     #[must_use]
     pub const fn number(&self) -> Option<ErrorNumber> {
         Some(match self {

@@ -153,7 +153,7 @@ impl<T: Transport> Handle<T> {
     /// The errors are those of [`read`](Self::read). Buffers of less than 20 bytes, and a failure
     /// to receive before anything was received, are errors of this call. A later failure is the
     /// last item. A datagram that can be received but is no right message, even the first, is an
-    /// error among the items, and others follow it.
+    /// error among the items, and others may follow it.
     pub fn read_many<'a>(&'a self, buffers: &'a mut Buffers, wait: Wait) -> Result<Messages<'a, T>, Error> {
         let each = buffers.each;
         self.has_room(each)?;

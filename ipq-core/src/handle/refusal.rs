@@ -6,7 +6,7 @@ use crate::transport::Transport;
 use std::borrow::Cow;
 use std::fmt;
 
-/// An error number that a queue answered with, and what to do about it.
+/// An error number that a queue answered with, and perhaps advice about it.
 ///
 /// Its `Debug` output is the same sentence as its `Display` output, so that a `main` which returns
 /// it prints that.
@@ -14,7 +14,7 @@ use std::fmt;
 pub struct Refusal {
     /// The error number in the queue's answer.
     pub errno: Errno,
-    /// Advice on what to do about the error; `None` if there is none.
+    /// Advice about the error: what it means here, or what to do about it. `None` if there is none.
     pub advice: Option<Cow<'static, str>>,
 }
 

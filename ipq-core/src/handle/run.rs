@@ -54,11 +54,12 @@ impl<T: Transport> Handle<T> {
     /// The loop goes on after a signal, after an overrun ([`overruns`](Self::overruns) counts
     /// them), after a datagram of another program, and after ENOENT: then a verdict found no such
     /// packet, for example because a device went down before (EVT-1). It ends with an error if the
-    /// queue refuses a message for any other reason, or if reading or sending fails.
+    /// queue refuses a message for any other reason, if a message comes that no queue sends, or if
+    /// reading or sending fails.
     ///
-    /// The loop ends with `Ok` when no packet can come any more: the transport is closed, or it is
-    /// an emulator on virtual time and nothing else moves. So a test on an emulator lets packets
-    /// in, and calls the function that runs for ever on a kernel.
+    /// The loop ends with `Ok` when it finds on reading that no packet can come any more: the
+    /// transport is closed, or it is an emulator on virtual time and nothing else moves. So a test
+    /// on an emulator lets packets in, and calls the function that runs for ever on a kernel.
     pub fn run<D: Into<Option<Verdict>>>(
         &self,
         mut decide: impl FnMut(&mut QueuedPacket<'_>) -> D,
@@ -77,8 +78,9 @@ impl<T: Transport> Handle<T> {
     /// the current round of at most 64 messages, or after at most 100 ms if none comes.
     ///
     /// The flag may be set by a signal handler, by another thread or by `decide`. Packets that are
-    /// still queued then wait until the handle is dropped, which drops them (ATT-4). On virtual
-    /// time only `decide` can set the flag.
+    /// still queued then wait until the handle is dropped, which drops them (ATT-4). On an
+    /// emulator's virtual time the loop does not end when packets run out: let `decide` set the
+    /// flag.
     pub fn run_until<D: Into<Option<Verdict>>>(
         &self,
         stop: &AtomicBool,
@@ -191,7 +193,7 @@ impl<'a> QueuedPacket<'a> {
         self.packet.packet_id()
     }
 
-    /// Returns all that the queue said about the packet: its hook, devices, mark and time stamp.
+    /// Returns all that the queue said about the packet, such as its hook, devices and mark.
     /// The payload in it has the changes made by [`payload_mut`](Self::payload_mut), but not those
     /// after [`set_payload`](Self::set_payload).
     #[must_use]
@@ -232,8 +234,8 @@ impl<'a> QueuedPacket<'a> {
         self.changed = Changed::Replaced(bytes.into());
     }
 
-    /// Returns the bytes that are to be sent with the verdict. Returns `None` if the packet was not
-    /// changed.
+    /// Returns the bytes that are to be sent with the verdict. Returns `None` if the program called
+    /// neither [`payload_mut`](Self::payload_mut) nor [`set_payload`](Self::set_payload).
     fn replacement(&self) -> Option<&[u8]> {
         match self.changed {
             Changed::Not => None,

@@ -1,6 +1,6 @@
-//! A headless Chromium that is controlled through its debugging pipe. Chromium reads commands from
-//! descriptor 3 and writes answers to descriptor 4. It is started by a shell that makes these of
-//! its own standard input and output. No library is needed, and no port is opened.
+//! A headless Chromium or Chrome that is controlled through its debugging pipe. It reads commands
+//! from descriptor 3 and writes answers to descriptor 4. It is started by a shell that makes these
+//! of its own standard input and output. No library for browsers is needed, and no port is opened.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The names under which the browser is installed.
+/// The names under which a browser may be installed.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// The longest wait for a page to show what it should.
@@ -64,7 +64,7 @@ impl Browser {
     }
 
     /// Calls a method of the browser's debugging protocol, and returns its result. Panics if the
-    /// browser answers with an error.
+    /// browser answers with an error, or has ended.
     pub(super) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
