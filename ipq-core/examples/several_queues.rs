@@ -10,8 +10,8 @@
 //! flow come to the same queue. Within a flow packets keep their order, as long as the queue's
 //! thread decides about them in the order in which it reads them. Packets of different queues have
 //! no order. A flow whose packets are expensive delays the flows that share its queue. With
-//! `--queue-cpu-fanout` in the rule the kernel chooses the queue by the processor that a packet
-//! came in on; then the order within a flow depends on how the device distributes packets.
+//! `--queue-cpu-fanout` in the rule the kernel chooses the queue by the processor that handles a
+//! packet; then the order within a flow depends on how packets are distributed over processors.
 //!
 //! Every queue of the range needs a listener: the kernel drops packets for a queue without one. So
 //! the program attaches to all before it reads the first packet, and ends when one of its threads

@@ -43,16 +43,18 @@ impl QueuedPacket<'_> {
 /// `ICMPv6`.
 ///
 /// The packet must be whole: a cut packet, or one whose headers can't be parsed, is an error and is
-/// not changed. In a fragment, and with another protocol, only the IPv4 header's checksum is
-/// computed, since TCP's and the others are over the whole packet. A UDP checksum of 0 over IPv4
-/// stays, since 0 means that there is none. An IPv6 packet with a payload length of 0 is not
-/// changed: it ends after its header, or is a jumbogram, which is too long for a queue.
+/// not changed. In a fragment only the IPv4 header's checksum is computed, since TCP's and the
+/// others are over the whole packet; so it is with another protocol, and in a packet that has no
+/// room for the other checksum. A UDP checksum of 0 over IPv4 stays, since 0 means that there is
+/// none. An IPv6 packet with a payload length of 0 is not changed: it ends after its header, or is
+/// a jumbogram, which is too long for a queue. The final destination in an IPv6 routing header is
+/// not looked at: the destination in the IPv6 header counts.
 pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
     Checksums::of(packet)?.write(packet);
     Ok(())
 }
 
-/// The right checksums of a packet.
+/// The computed checksums of a packet.
 struct Checksums {
     /// The checksum of the IPv4 header; `None` for IPv6.
     header: Option<[u8; 2]>,
@@ -80,7 +82,7 @@ impl Checksums {
     }
 }
 
-/// Returns the offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its right
+/// Returns the offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its computed
 /// value. Returns `None` for other protocols (ICMP over IPv6 and `ICMPv6` over IPv4 among them),
 /// for a fragment, for a packet without room for the checksum, for a UDP checksum of 0 over IPv4,
 /// and for an IPv6 payload length of 0.

@@ -2,7 +2,7 @@
 //! against it. Tests of other packages include this file, too.
 //!
 //! Where a tool is missing, a test is skipped and says so. With `IPQ_REQUIRE_C=1` that is a
-//! failure.
+//! failure, unless the test calls the tool optional.
 
 // Each test target uses only a part of this file.
 #![allow(dead_code)]
@@ -78,7 +78,7 @@ pub(crate) fn can_not(tool: &str, arguments: &[&str]) -> Option<String> {
 }
 
 /// Runs `tool` with `arguments`. Returns `None` if it succeeds, and a sentence that says that it
-/// does not work if it fails. Never panics, since no test requires the tool.
+/// does not work if it fails. Does not panic then, since no test requires the tool.
 pub(crate) fn missing_optional(tool: &str, arguments: &[&str]) -> Option<String> {
     let can = Command::new(tool)
         .args(arguments)
@@ -87,7 +87,7 @@ pub(crate) fn missing_optional(tool: &str, arguments: &[&str]) -> Option<String>
     (!can).then(|| does_not_work(tool, arguments))
 }
 
-/// A C program that includes the system headers of all C programs in these tests. A compiler may
+/// A C program that includes system headers such as these tests' C programs use. A compiler may
 /// lack some of the headers for one word size, or for C++ alone.
 const PROBE: &str = "#include <linux/netfilter.h>
 #include <linux/netlink.h>
@@ -100,14 +100,14 @@ const PROBE: &str = "#include <linux/netfilter.h>
 int main(void) { return printf(\"%s\", \"\"); }
 ";
 
-/// Compiles and links [`PROBE`] with these flags. Returns `None` if that succeeds, and a sentence
-/// that says that `compiler` does not work if it fails. With `IPQ_REQUIRE_C=1` a failure panics.
+/// Compiles [`PROBE`] with these flags. Returns `None` if that succeeds, and a sentence that says
+/// that `compiler` does not work if it fails. With `IPQ_REQUIRE_C=1` a failure panics.
 pub(crate) fn can_not_compile(compiler: &str, flags: &[&str]) -> Option<String> {
     required(missing_optional_compiler(compiler, flags))
 }
 
-/// Compiles and links [`PROBE`] with these flags. Returns `None` if that succeeds, and a sentence
-/// that says that `compiler` does not work if it fails. Never panics, since no test requires the
+/// Compiles [`PROBE`] with these flags. Returns `None` if that succeeds, and a sentence that says
+/// that `compiler` does not work if it fails. Does not panic then, since no test requires the
 /// compiler.
 pub(crate) fn missing_optional_compiler(compiler: &str, flags: &[&str]) -> Option<String> {
     static TRIED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
@@ -156,7 +156,7 @@ fn required(reason: Option<String>) -> Option<String> {
 /// Compiles the C program `source` against the installed library, which pkg-config finds, and
 /// returns the executable's path. Without `-std=` among `flags`, the language is gnu89. If this
 /// process has compiled the program with these flags before, returns the same path at once. Panics
-/// if the program can't be compiled.
+/// if the library can't be built, or the program can't be compiled.
 pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
     let name = source.file_stem().unwrap_or_default().display();
     let executable = Path::new(SCRATCH).join(format!("{name}{}", flags.concat()));
