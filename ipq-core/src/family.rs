@@ -1,9 +1,9 @@
-//! The two families of the internet protocol. A kernel has a queue for each.
+//! The two families of the internet protocol. A queue of `ip_queue` is for one of them.
 
 use std::fmt;
 
-/// The family of a queue's packets. Each family has a queue, a netlink protocol and settings of its
-/// own (EVT-3).
+/// The family of a queue's packets. In `ip_queue` each family has a queue, a netlink protocol and
+/// settings of its own (EVT-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4: `ip_queue`, netlink protocol 3.

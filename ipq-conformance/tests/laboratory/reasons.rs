@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The greatest number of different reasons for which cases may not pass. Cases that are for other
 /// kernels are left out.
 const MOST_REASONS: usize = 14;
-/// The number of cases that must pass.
+/// The least number of cases that must pass.
 const FEWEST_PASSED: usize = 100;
 /// The capabilities that a case of level *must* may be skipped for if the world lacks them.
 const LACKING: [Capability; 9] = [
