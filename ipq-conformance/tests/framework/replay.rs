@@ -155,8 +155,8 @@ fn a_packet_is_not_mistaken_for_that_of_the_other_family_with_its_id() {
 }
 
 /// Returns whether the byte at offset `at` of a received datagram may differ in a replay. It may in
-/// packet messages of the kernel (`sender` 0) alone: in the time, and in those of `ip_queue` also in
-/// the id and behind the payload.
+/// packet messages of the kernel (`sender` 0) alone: in the time, and in those of `ip_queue` also
+/// in the id and behind the payload.
 fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exempt {
     let abi = recording.setup.machine.as_ref().expect("a machine").abi;
     if recording.setup.queues == QueueProtocol::Nfnetlink {
