@@ -1,8 +1,9 @@
 //! `libipq` in Rust: take packets from a Linux packet queue, and give a verdict on each.
 //!
 //! The kernel puts packets in a queue where a netfilter rule says so, and a program decides what
-//! becomes of them. This crate listens to the queues of every kernel since 2.4, and to an emulated
-//! kernel in memory (the crate `ipq-sim`), with the same code:
+//! becomes of them. This crate listens to the `ip_queue` of kernels up to 3.4, to the nfnetlink
+//! queues of today's kernels, and to an emulated kernel in memory (the crate `ipq-sim`), with the
+//! same code:
 //!
 //! ```no_run
 //! use ipq_core::transport::nfqueue::NfQueue;
@@ -33,8 +34,8 @@
 //!
 //! The code of each part uses only the parts above it in this list.
 //!
-//! - [`wire`] turns bytes into messages and back, for both word sizes and both byte orders. It does
-//!   no I/O and allocates nothing.
+//! - [`wire`] turns bytes into messages and back, those of `ip_queue` for both word sizes and both
+//!   byte orders. It does no I/O and allocates nothing.
 //! - [`transport`] moves whole datagrams to and from a kernel or an emulator.
 //! - [`Handle`] is libipq's logic over any transport. It sets the mode, reads, gives verdicts, and
 //!   says what failed.
@@ -46,8 +47,8 @@
 //! | feature | adds |
 //! |---|---|
 //! | `etherparse` | the headers of a queued packet, parsed, and checksums made right after a change |
-//! | `tracing` | events for the crate `tracing`: packets, verdicts, refusals and overruns |
-//! | `tokio` | kernel sockets in tasks on tokio: `transport::tokio` |
+//! | `tracing` | events for the crate `tracing`: what a handle sends, reads and fails at |
+//! | `tokio` | transports with a descriptor, in tasks on tokio: `transport::tokio` |
 //! | `capi` | the functions of libipq for C programs; the Makefile builds the C library with it |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

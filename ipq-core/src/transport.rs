@@ -1,15 +1,15 @@
 //! The interface between libipq's logic and the other side of a queue: a kernel's netlink socket,
 //! an nfnetlink queue, or an emulator.
 //!
-//! A transport moves whole datagrams and decides nothing. [`Handle`](crate::Handle), above it,
-//! decides for all transports whether the sender is the kernel, whether a length is right, and
-//! whether silence is a time-out or an error.
+//! A transport moves whole datagrams. [`Handle`](crate::Handle), above it, decides for all
+//! transports whether a datagram's sender is the kernel, whether its length is right, and what a
+//! signal during a wait means.
 //!
 //! Every method takes `&self`, as [`UdpSocket`](std::net::UdpSocket)'s methods do, so one thread
-//! may read while another gives verdicts. An implementation holds no lock while it waits.
-//! [`Transport`] is object-safe: `Handle<Box<dyn Transport>>` is a handle on a side that is chosen
-//! at run time. The trait requires neither `Send` nor `Sync`, since an emulator on virtual time is
-//! owned by one thread.
+//! may read while another gives verdicts. An implementation must hold no lock while it waits for a
+//! datagram. [`Transport`] is object-safe: `Handle<Box<dyn Transport>>` is a handle on a side that
+//! is chosen at run time. The trait requires neither `Send` nor `Sync`, since an emulator on
+//! virtual time is owned by one thread.
 //!
 //! Wrappers are transports around any other transport: see [`faulty`] and [`traced`].
 
@@ -47,8 +47,7 @@ pub trait Transport {
     fn port_id(&self) -> PortId;
 
     /// Sends the concatenation of `parts` as one datagram to the kernel or emulator, and returns
-    /// the number of bytes sent. The call waits only if the system has no memory for the datagram
-    /// yet.
+    /// the number of bytes sent. The call waits at most until the system has room for the datagram.
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError>;
 
     /// Receives one datagram into `buffer`, and waits for it as `wait` says. A datagram that is
@@ -70,8 +69,9 @@ pub trait Transport {
     /// the first datagram only. Returns the number of slots that were filled, which are the first
     /// ones: at least one, unless `slots` is empty. If receiving fails before the first datagram,
     /// the error is returned. If it fails later, the error is put into the last of the filled
-    /// slots. A datagram that was received but can't be translated has its error in its own slot,
-    /// and others may follow. If no further datagram is there, the call ends without an error.
+    /// slots, or the next call returns it. If no further datagram is there, the call ends without
+    /// an error. A transport that translates may put the error of a datagram into that datagram's
+    /// slot, and fill others after it.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for slot in slots {
@@ -93,14 +93,14 @@ pub trait Transport {
     }
 
     /// Asks for a receive buffer of `bytes`, and returns the size that the kernel or emulator
-    /// states. Linux doubles what it is asked for, within limits (SOCK-4).
+    /// states. Linux doubles what it is asked for, within limits.
     #[doc(alias = "SO_RCVBUF")]
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError>;
 
     /// Turns reports of overruns off (`true`) or on (`false`). Without reports, datagrams that do
     /// not fit the receive buffer are lost in silence: [`TransportError::Overrun`] does not come
-    /// any more. Later datagrams that fit are taken at once, not only after the buffer has been
-    /// emptied (SOCK-4).
+    /// any more, but for one that already waits. Later datagrams that fit are taken at once, not
+    /// only after the buffer has been emptied (SOCK-4).
     #[doc(alias = "NETLINK_NO_ENOBUFS")]
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError>;
 
@@ -119,7 +119,8 @@ pub trait Transport {
 }
 
 /// The most messages in one system call. Their headers and addresses lie on the stack. A greater
-/// number would not make a packet cheaper (see `ipq-conformance/bench/BENCHMARKS.md`).
+/// number would not shorten the time that passes for a packet (see
+/// `ipq-conformance/bench/BENCHMARKS.md`).
 pub(crate) const AT_ONCE: usize = 64;
 
 /// A transport that an asynchronous task can wait for, too.
@@ -176,7 +177,7 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// An error of sending or receiving a datagram.
+/// An error of a transport's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {

@@ -98,9 +98,8 @@ impl<T> Faulty<T> {
 }
 
 impl<T: Transport> Faulty<T> {
-    /// Returns a result that comes without a call of the transport inside: a copy or a delayed
-    /// datagram, put into `buffer`, or a failure that the plan has next. Returns `None` if none is
-    /// due.
+    /// Returns a result that comes without a call of the transport inside: a held datagram, put
+    /// into `buffer`, or a failure that the plan has next. Returns `None` if none is due.
     fn due(&self, buffer: &mut [u8]) -> Option<Result<Datagram, TransportError>> {
         let mut line = lock(&self.arrivals);
         if let Some(held) = line.take_due() {

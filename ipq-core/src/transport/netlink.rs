@@ -9,15 +9,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Opening needs no privilege; each message does (ATT-5). On a kernel without `ip_queue`, which is
-//! each since 3.5, [`Netlink::open`] says so (SOCK-1).
+//! Opening needs no privilege; each message does (ATT-5). Kernels since 3.5 have no `ip_queue`, and
+//! there [`Netlink::open`] says so (SOCK-1).
 //!
 //! # What a call costs
 //!
 //! Sending is one system call. So is [`receive`](Transport::receive) with [`Wait::Forever`].
-//! [`send_many`](Transport::send_many) and [`receive_many`](Transport::receive_many) make one
-//! system call for each 64 messages. A wait for a duration first receives without waiting, and
-//! polls only if nothing is there. Nothing is allocated for a datagram.
+//! [`send_many`](Transport::send_many) and [`receive_many`](Transport::receive_many) move up to 64
+//! messages with a system call. A wait for a duration first receives without waiting, and polls
+//! only if nothing is there. Nothing is allocated for a datagram.
 //!
 //! On some machines the first return from a function that made a system call costs another half a
 //! microsecond, whether the function is the C library's or one of ours. So the functions that
@@ -175,8 +175,8 @@ impl Transport for Netlink {
 
     #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        // Without an address a netlink datagram goes to port id 0, the kernel. So a forged sender
-        // can't divert it (SOCK-8).
+        // Without an address a netlink datagram goes to port id 0, the kernel. So a datagram that
+        // another program has sent (SOCK-8) can't divert it.
         let sent = match parts {
             [whole] => net::send(self, whole, SendFlags::empty()),
             parts => net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()),
@@ -297,7 +297,8 @@ pub enum OpenError {
         /// The port id that was asked for.
         port_id: PortId,
     },
-    /// The socket could not be bound, with another error number than EADDRINUSE.
+    /// The socket could not be bound, with another error number than EADDRINUSE, or the system did
+    /// not tell its address.
     #[error("the netlink socket for {family} could not be bound to port id {port_id}: {errno}")]
     Bind {
         /// The family that was asked for.

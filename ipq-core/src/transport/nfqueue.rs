@@ -9,9 +9,8 @@
 //! ```
 //!
 //! A handle on [`NfQueue`] behaves as one on [`Netlink`] did on a kernel up to 3.4: it sends and
-//! reads the same messages. A translator stands between the handle and the kernel. It keeps the
-//! port id of the attached peer, a table of network devices, a cache of templates for packets, and,
-//! with [`Options::batch_verdicts`], a list of the packets that are still undecided.
+//! reads the same messages. A translator stands between the handle and the kernel. It keeps little:
+//! for example, the port id of the attached peer, and a table of network devices.
 //!
 //! # How it stays true
 //!
@@ -25,13 +24,13 @@
 //!
 //! # What a packet costs
 //!
-//! A datagram is received into the caller's buffer, and nothing is allocated. A packet's bytes are
-//! mostly not copied, and never more than once; a verdict's replacement is not copied at all if it
-//! has more than 4,096 bytes. Receiving costs least if the buffer has 512 bytes more than the copy
+//! A datagram is received into the caller's buffer, if that is long enough. Normally nothing is
+//! allocated. A packet's bytes are mostly not copied, nor is a verdict's replacement of more than
+//! 4,096 bytes. Receiving costs least if the buffer has at least 512 bytes more than the copy
 //! range, as [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits. Of
-//! many packets with the same attributes that are read together, only the first one's attributes
-//! are parsed. Names of devices come from a table that follows device events, not from a call for
-//! each packet.
+//! many packets with the same attributes that are read together, mostly only the first one's
+//! attributes are parsed. Names of devices come from a table that follows device events, not from a
+//! call for each packet.
 //!
 //! # Several queues
 //!
@@ -39,7 +38,7 @@
 //! [`NfQueue`] and a thread of its own: see the example `several_queues`. All packets of a flow
 //! come to one queue, and keep their order. Packets of different flows need not.
 //!
-//! # What becomes of each rule
+//! # What becomes of the rules
 //!
 //! | rule | on an nfnetlink queue |
 //! |---|---|
@@ -49,27 +48,27 @@
 //! | ATT-6 | The kernel drops packets for a queue that nobody has bound. |
 //! | MSG-1 to MSG-11 | Kept by the translation. MODE becomes one CONFIG message: bind, if need be, and parameters. |
 //! | ERR-1 to ERR-4 | The kernel's answers, with the message that was sent quoted byte for byte. |
-//! | PKT-1 to PKT-5 | The kernel does the same. A packet of the other family is answered with DROP at once, and counted. |
-//! | PKT-6, PKT-7 | Put back to what `ip_queue` said: no incoming device or link-layer address at POSTROUTING, and no protocol for the host's own packets where kernels of that time did not know it yet. In mode META, neighbour discovery at OUTPUT can't be told from other IPv6. |
+//! | PKT-1 to PKT-5 | The kernel does the same. A packet of the other family gets the verdict DROP as soon as it is read, and is counted. |
+//! | PKT-6, PKT-7 | Put back to what `ip_queue` said: no incoming device or link-layer address at POSTROUTING, and no protocol for the host's own packets where kernels of that time did not know it yet. In mode META, neighbour discovery at OUTPUT and POSTROUTING can't be told from other IPv6. |
 //! | PKT-8 | The socket asks for time stamps when it is opened, and the kernel begins a moment later. |
 //! | PKT-9 | Ids count up from 1 for each bind, and are not reused. |
 //! | VER-1, VER-2 | Kept by the translation, and the kernel. QUEUE goes back to the same queue number. |
 //! | VER-3, VER-4, VER-7 to VER-10 | The kernel does the same. |
-//! | VER-5, VER-6 | Kept by the translation: a replacement that does not count is not passed on. |
+//! | VER-5, VER-6 | Kept by the translation: a replacement that does not count is not passed on as one. |
 //! | EVT-1 to EVT-3 | The kernel does the same; but two families that share a queue number can't both be listened to. |
 //! | PROC-1 | [`NfQueue::statistics`]. |
 //! | SOCK-3 to SOCK-6, SOCK-9 | The kernel's, on the nfnetlink datagrams, which are some bytes longer or shorter. |
 //!
 //! # What differs
 //!
-//! This list is complete, as far as is known:
+//! Together with the table, this list is complete, as far as is known:
 //!
 //! 1. `-j QUEUE` of both families goes to queue 0. Two handles of different family need two queue
 //!    numbers, and at least one of them a rule with NFQUEUE and a number.
-//! 2. The copy range ends at 65,531 bytes, and so does a replacement. A verdict whose message is
-//!    longer than 40 + 65,531 bytes is not sent, and fails with EMSGSIZE (as for SOCK-9). A longer
-//!    packet comes without its last bytes: the length of its payload is less than the packet's own
-//!    total length. Only the loopback device, with its MTU of 65,536, and
+//! 2. The copy range ends at 65,531 bytes, and so does a replacement. A message with more than
+//!    65,531 bytes after its fixed part is not sent, and fails with EMSGSIZE (as for SOCK-9). A
+//!    longer packet comes without its last bytes: the length of its payload is less than the
+//!    packet's own total length. Only the loopback device, with its MTU of 65,536, and
 //!    [`Options::segments_whole`] bring such packets. A verdict without a replacement lets one
 //!    through whole, and a replacement cuts it. A program that replaces packets wants
 //!    `ip link set lo mtu 65531`.
@@ -85,7 +84,7 @@
 //!    which need not be the initial one (SOCK-7). The capability must have been there when the
 //!    handle was opened, too.
 //! 9. A device without link-layer source addresses of its own has type 0 in its packets (PKT-7).
-//! 10. A device that is gone by the time its packet is read has no name in it.
+//! 10. A device that is gone by the time its packet is read may have no name in it.
 //! 11. Messages that are sent many at once without the capability get one EPERM for each 64 or
 //!     fewer, in answer to the first.
 //! 12. A packet that REPEAT changes at OUTPUT, and that a rule queues once more, is not routed

@@ -86,7 +86,7 @@ impl Held {
 /// record.
 pub(super) struct Line<F> {
     plan: Peekable<Box<dyn Iterator<Item = F> + Send>>,
-    /// Datagrams whose delay is over, oldest first.
+    /// Datagrams that are due, in the order in which they became so.
     due: VecDeque<Held>,
     /// Delayed datagrams, each with the number of datagrams that must still pass before it.
     delayed: Vec<(usize, Held)>,
@@ -144,7 +144,7 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         }
     }
 
-    /// Takes the oldest datagram whose delay is over. Returns `None` if there is none.
+    /// Takes the first of the datagrams that are due. Returns `None` if there is none.
     pub(super) fn take_due(&mut self) -> Option<Held> {
         self.due.pop_front()
     }

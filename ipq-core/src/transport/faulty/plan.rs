@@ -12,7 +12,7 @@ pub enum Arrival {
     /// full and the socket had asked for no report (SOCK-4). A `Fail(Overrun)` before this makes an
     /// overrun as the kernel reports one.
     Lose,
-    /// Only this number of the datagram's bytes arrives, with the true length: the call's buffer
+    /// At most this number of the datagram's bytes arrives, with the true length: the call's buffer
     /// was too short (SOCK-3).
     Cut(usize),
     /// The datagram comes twice in a row. No kernel does that, but an emulator or a relay may.
@@ -42,8 +42,9 @@ pub enum Departure {
     /// The call reports success, and the datagram is lost. A lost verdict leaves its packet in the
     /// queue.
     Lose,
-    /// Only this number of the datagram's bytes goes, and the call reports that number: libipq's
-    /// "Sent message truncated". The kernel ignores such a message in silence (MSG-1).
+    /// At most this number of the datagram's bytes goes, and the call reports how many went:
+    /// libipq's "Sent message truncated". The kernel gives no answer to a message that was cut
+    /// (MSG-1).
     Cut(usize),
     /// The datagram goes twice in a row, as from a program that gives a verdict twice. The second
     /// is answered with ENOENT (VER-3), or hits the packet that has the id now (PKT-9).

@@ -65,8 +65,9 @@ impl Netlink {
         })
     }
 
-    /// Receives datagrams into `slots`, 64 with each system call, as [`Transport::receive_many`]
-    /// says. Returns the number of slots that were filled, of which the last may hold an error.
+    /// Receives datagrams into `slots`, up to 64 with each system call, as
+    /// [`Transport::receive_many`] says. Returns the number of slots that were filled, of which the
+    /// last may hold an error.
     ///
     /// [`Transport::receive_many`]: crate::Transport::receive_many
     pub(super) fn receive_slots(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {

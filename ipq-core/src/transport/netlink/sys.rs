@@ -23,7 +23,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// The possible senders of a socket's datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Senders {
-    /// Any program. Each receive asks for the sender.
+    /// The kernel and any program. Each receive asks for the sender.
     Anybody,
     /// The kernel alone, to which the socket is connected. The sender is asked for only where one
     /// datagram is received into several parts.

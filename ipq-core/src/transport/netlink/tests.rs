@@ -1,5 +1,5 @@
-//! Tests of [`Netlink`] on netlink protocols that every kernel has: one between programs, and the
-//! one for routes, whose kernel side answers anybody.
+//! Tests of [`Netlink`], nearly all on netlink protocols that every kernel has: one between
+//! programs, and the one for routes, whose kernel side answers anybody.
 
 use super::*;
 use crate::wire::{Abi, Flags, Header, MessageType};
@@ -265,7 +265,8 @@ fn fewer_results_than_messages_leave_messages_unsent() {
     assert_eq!(socket.receive_many(&mut [], Wait::Forever), Ok(0));
 }
 
-/// Gives the socket the smallest receive buffer, and sends 100 requests, whose answers do not fit.
+/// Gives the socket the smallest receive buffer, and sends 100 requests, whose answers do not all
+/// fit.
 fn overrun(socket: &Netlink) {
     socket.set_receive_buffer(1).expect("the smallest receive buffer");
     for sequence in 0..100 {
@@ -307,8 +308,8 @@ fn without_enobufs_an_overrun_is_silent() {
     assert_eq!(socket.receive(&mut [0; 64], Wait::Never), Err(TransportError::Overrun));
 }
 
-/// Sends and receives with the calls that carry every message to and from a kernel. The kernel for
-/// routes stands in for `ip_queue`, which is on kernels up to 3.4.
+/// Sends and receives with each of the calls that carry the messages of an `ip_queue`. The kernel
+/// for routes stands in for it, since only kernels up to 3.4 have one.
 #[test]
 fn sending_and_receiving_allocates_nothing() {
     let socket = open(ROUTE);

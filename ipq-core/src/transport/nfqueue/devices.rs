@@ -1,6 +1,6 @@
 //! The table of network devices, so that a packet's device names cost no system call.
 //!
-//! A second netlink socket hears of every device that comes, changes or goes. It is read at the
+//! A netlink socket of its own hears of every device that comes, changes or goes. It is read at the
 //! first datagram after the queue was found empty, at every 256th datagram, and when a packet names
 //! an unknown device. So a program that keeps up sees each renaming at once, and one that lags
 //! behind sees it at most 256 datagrams later. (Threads that read from one queue together may count
@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 pub struct Devices {
     events: Netlink,
     known: RwLock<BTreeMap<u32, Device>>,
-    /// The number of times that `known` was changed.
+    /// A number that goes up with each change of `known`.
     generation: AtomicU32,
     /// The buffer for events, for one reader at a time.
     received: Mutex<Box<[u8]>>,

@@ -20,8 +20,8 @@ pub enum Inward {
     Frame(usize),
     /// A packet of the other family, with this id.
     OtherFamily(u32),
-    /// An answer: the length of its frame, if it has one, and `true` if it says that the queue is
-    /// not bound.
+    /// An answer: the length of its frame, if it has one, and `true` if it says that this socket
+    /// has not bound the queue.
     Answer(Option<usize>, bool),
 }
 

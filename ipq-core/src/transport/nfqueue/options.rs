@@ -5,7 +5,7 @@ use crate::wire::PortId;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// The options of a queue: its family, its number, and how the kernel keeps it.
+/// The options that a queue is opened with.
 ///
 /// ```
 /// use ipq_core::{Family, transport::nfqueue::Options};
@@ -14,7 +14,7 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The family of the packets that the program wants. Packets of the other family that come to
+    /// The family of the packets that the program wants. Packets of any other family that come to
     /// the same queue are dropped.
     pub family: Family,
     /// The queue's number. A rule with `-j QUEUE` puts packets of both families into queue 0, the

@@ -39,7 +39,7 @@ impl<S: Transport> Questions<S> {
         }
     }
 
-    /// Returns `true` if this process has the capability now.
+    /// Returns `true` unless the kernel answers that the capability is missing now.
     pub(super) fn permitted(&self, options: &Options) -> bool {
         self.bind_family(options) != Err(Errno::EPERM)
     }

@@ -102,9 +102,9 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Sends the first of `messages`, as many as go into one datagram, and fills in their results.
-    /// If the very first one is too long for that, or in too many slices, sends it alone. If the
-    /// datagram can't be sent, sends each of its messages by itself. Returns the number of messages
-    /// that have a result now, which is at least 1.
+    /// If the very first one is too long for that, or in too many slices, sends it alone. If a
+    /// datagram of several messages can't be sent, sends each of them by itself. Returns the number
+    /// of messages that have a result now, which is at least 1.
     fn send_datagram(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
         let mut room = Room::new();
         let mut batch = Batch::new(&self.options, &mut room);

@@ -31,7 +31,8 @@ pub trait QueueSocket: Transport + Debug {
     ) -> Result<(), TransportError>;
 
     /// Waits until there is a datagram or an error, at most as long as `wait` says. Returns
-    /// [`TransportError::TimedOut`] if there is neither by then.
+    /// [`TransportError::TimedOut`] if there is neither by then. A wait of no time may time out
+    /// without looking.
     fn until_readable(&self, wait: Wait) -> Result<(), TransportError>;
 
     /// Returns the time on the clock that [`Wait::For`] is measured by.
@@ -51,7 +52,7 @@ pub trait DeviceTable: Debug {
     /// Notes that `count` datagrams, which may be packets, came and are about to be translated.
     fn datagrams_came(&self, count: u32);
 
-    /// Returns the number of times that the table has changed.
+    /// Returns a number that changes with the table: while it stays the same, so does the table.
     fn generation(&self) -> u32;
 
     /// Returns the devices with these indices. A device that is not there, and index 0, has no

@@ -69,8 +69,8 @@ struct Run<'m> {
     head: &'m [u8; HEAD_BYTES],
 }
 
-/// The packets that the program has read, and on which neither an earlier datagram nor this one has
-/// a verdict: the oldest first.
+/// The packets that the program has read and that no earlier datagram decided about, the oldest
+/// first, without those that were taken.
 struct Oldest<I> {
     later: Option<I>,
     next: Option<u32>,
@@ -141,8 +141,8 @@ impl<'m, 'b> Batch<'m, 'b> {
     }
 
     /// Adds the message in `parts` if it is a plain verdict. If that does not fit, adds nothing and
-    /// returns [`Added::NoRoom`]. If it is another message, or its bytes after the head are in
-    /// several slices, adds nothing and returns `None`.
+    /// returns [`Added::NoRoom`]. If it is another message, or does not come as its head and at
+    /// most one more slice, adds nothing and returns `None`.
     #[inline(always)]
     fn add_plain<G>(
         &mut self,

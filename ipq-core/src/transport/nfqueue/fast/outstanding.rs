@@ -29,7 +29,7 @@ struct Packet {
 }
 
 impl Outstanding {
-    /// The most packets that are listed. A program that leaves more undecided gets no more batches.
+    /// The most packets that are listed. If one more comes, there are no more batch verdicts.
     const MOST: usize = 1 << 20;
 
     /// Adds a packet that was received to the list. If the list is full, empties it for good.

@@ -24,11 +24,11 @@ const TEMPLATES: usize = 4;
 /// The first 128 bytes of a datagram.
 pub(crate) type Prefix = [u8; PREFIX_BYTES];
 
-/// The templates of the packets that came last, at most 4.
+/// Templates of recent packets, at most 4.
 #[derive(Debug, Default)]
 pub(crate) struct TemplateCache {
     templates: ArrayVec<Template, TEMPLATES>,
-    /// The index of the template that the next new one replaces.
+    /// The index of the template that the next new one replaces, if there is no room for one more.
     oldest: usize,
     /// The number of templates that may still be made from this batch of packets. Making a template
     /// costs more than translating a packet without one.
@@ -73,8 +73,8 @@ struct Template {
 
 impl TemplateCache {
     /// Starts a batch of packets, of which at most 4 become new templates. `generation` is the
-    /// device table's; if it has changed, all templates are removed. Device events that are read
-    /// during the batch take effect with the next batch.
+    /// device table's; if it has changed, all templates are removed. On templates, device events
+    /// that are read during the batch take effect with the next batch.
     pub(crate) fn begin(&mut self, generation: u32) {
         if self.generation != generation {
             self.generation = generation;
@@ -85,7 +85,8 @@ impl TemplateCache {
 
     /// Returns the first 128 bytes of the datagram at byte `at` of `buffer`, to
     /// [insert](Self::insert) them once the datagram is translated. Returns `None` if it is no
-    /// packet, if it has less than 128 bytes, or if this batch has got 4 prefixes already.
+    /// packet, if the buffer has less than 128 bytes from there on, or if this batch has got 4
+    /// prefixes already.
     pub(crate) fn prefix_to_insert(&mut self, buffer: &[u8], at: usize) -> Option<Prefix> {
         let left = self.inserts_left.checked_sub(1)?;
         let prefix = buffer.get(at..)?.first_chunk()?;
@@ -97,7 +98,8 @@ impl TemplateCache {
     }
 
     /// Makes a template of a packet's datagram that starts with `prefix` and was translated to
-    /// `frame`, if that is possible. The template replaces the oldest one if there is no room.
+    /// `frame`, if that is possible. If there is no room, the template replaces another one, mostly
+    /// the oldest.
     pub(crate) fn insert(&mut self, prefix: &Prefix, frame: &[u8], family: Family) {
         let Some(template) = Template::new(prefix, frame, family) else {
             return;
@@ -109,9 +111,9 @@ impl TemplateCache {
     }
 
     /// Translates the datagram of `length` bytes at byte `at` of `buffer` to a frame at the start
-    /// of `buffer`. Returns `None`, and changes nothing, if no template matches, if the datagram
-    /// has less than 128 bytes or is not whole, or if a length or the link-layer address in it is
-    /// not valid.
+    /// of `buffer`. Returns `None`, and changes nothing, if no template matches, if the buffer has
+    /// less than 128 bytes from `at` on or not the whole datagram, or if a length or the link-layer
+    /// address in it is not valid.
     ///
     /// The slow twin is
     /// [`Received::translate`](super::super::translate::datagram::Received::translate).
@@ -140,9 +142,9 @@ impl TemplateCache {
 
 impl Template {
     /// Builds a template from one translated packet: `prefix` is the start of its datagram, `frame`
-    /// the result. Returns `None` if the attributes extend beyond the prefix, if the frame depends
-    /// on something that the prefix does not hold, if a device that the frame shows has no name
-    /// yet, or if the frame is no packet.
+    /// the result. Returns `None` if what is to be compared or read in the attributes extends
+    /// beyond the prefix, if the frame depends on something that the prefix does not hold, if a
+    /// device that the frame shows has no name yet, or if the frame is no packet.
     fn new(prefix: &Prefix, frame: &[u8], family: Family) -> Option<Self> {
         let Ok(Message::Packet(packet)) = Message::parse(frame, Abi::NATIVE) else {
             return None;

@@ -10,7 +10,7 @@ use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use arrayvec::ArrayVec;
 use std::io::IoSliceMut;
 
-/// The result of receiving datagrams with one system call.
+/// The result of receiving datagrams with one call of the socket.
 struct Burst {
     /// The number of datagrams and errors for the program. They are in the first slots.
     kept: usize,
@@ -53,9 +53,9 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(filled)
     }
 
-    /// Receives the datagrams that are there into `slots` with one system call, and translates
-    /// them: at most 64, or 32 if a buffer may be too short for a datagram. Waits for the first as
-    /// `wait` says.
+    /// Receives the datagrams that are there into `slots` with one call of the socket, and
+    /// translates them: at most 64, or 32 if a buffer may be too short for a datagram. Waits for
+    /// the first as `wait` says.
     fn burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         let count = slots.len().min(AT_ONCE);
         let slots = &mut slots[..count];
@@ -139,8 +139,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(())
     }
 
-    /// Translates a datagram that no template matches, and makes a template of it if it is a packet
-    /// for the program and the batch may still make one. The datagram is in `buffer` after
+    /// Translates a datagram that no template matches. If it is a packet for the program, and the
+    /// batch may still make templates, tries to make one of it. The datagram is in `buffer` after
     /// `headroom` bytes. Returns `None` if it is not for the program.
     #[inline(never)]
     fn accept_and_insert(
@@ -185,8 +185,8 @@ fn keep(
 }
 
 /// Copies a datagram from slot `from` to the earlier slot `to`, whose own datagram was not for the
-/// program. Returns the datagram's description, with `copied` reduced to what fits the buffer of
-/// slot `to`.
+/// program or has been moved up itself. Returns the datagram's description, with `copied` reduced
+/// to what fits the buffer of slot `to`.
 fn move_up(slots: &mut [Slot<'_>], from: usize, to: usize, datagram: Datagram) -> Datagram {
     let (before, after) = slots.split_at_mut(from);
     let Some(to) = before.get_mut(to) else {

@@ -30,7 +30,8 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Returns `true` if a datagram can come that is longer than a buffer of `room` bytes. Another
-    /// thread may raise the copy range meanwhile; then one datagram can be reported as truncated.
+    /// thread may raise the copy range meanwhile; then datagrams of one call can be reported as
+    /// truncated.
     pub(super) fn may_exceed(&self, room: usize) -> bool {
         room < self.longest_datagram()
     }
@@ -59,8 +60,8 @@ impl<S: QueueSocket> NfQueue<S> {
         self.accept(translated, buffer.len(), received, outstanding.as_deref_mut())
     }
 
-    /// Repeats `attempt` until it receives something for the program or fails. Waits between two
-    /// attempts, in all no longer than `wait` says; after that, fails with
+    /// Repeats `attempt` until it receives something for the program or fails. Waits in an attempt
+    /// or before one, in all no longer than `wait` says; after that, fails with
     /// [`TransportError::TimedOut`]. `first` is the result of an attempt that did not wait. This is
     /// the slow path.
     #[cold]
