@@ -54,7 +54,7 @@ use std::time::Instant;
 use sys::Senders;
 
 /// A netlink socket that is bound to a port id: the transport to the kernel's `ip_queue` or
-/// `ip6_queue`.
+/// `ip6_queue`, and the socket of an [`NfQueue`](super::nfqueue::NfQueue).
 #[derive(Debug)]
 pub struct Netlink {
     socket: OwnedFd,

@@ -77,9 +77,10 @@
 //! 5. Today's kernel decides what a datagram weighs in the receive buffer (SOCK-5).
 //! 6. There is no `/proc/net/ip_queue`, no sysctl for the queue's length (see
 //!    [`Options::max_length`]), and no module to be unloaded under a listener.
-//! 7. A second handle in one process opens, and gets EBUSY with its first message, not EADDRINUSE
-//!    (SOCK-2). No other program can send to an open handle: the port id in the options is no
-//!    address, and the kernel refuses what is sent to the socket's own (SOCK-6, SOCK-8).
+//! 7. A second handle of one process on the same queue opens, and gets EBUSY with its first
+//!    message, not EADDRINUSE (SOCK-2). No other program can send to an open handle: the port id in
+//!    the options is no address, and the kernel refuses what is sent to the socket's own (SOCK-6,
+//!    SOCK-8).
 //! 8. Queues, and the capability, are those of the network namespace that the handle was opened in,
 //!    which need not be the initial one (SOCK-7). The capability must have been there when the
 //!    handle was opened, too.

@@ -15,7 +15,7 @@ pub enum Arrival {
     /// At most this number of the datagram's bytes arrives, with the true length: the call's buffer
     /// was too short (SOCK-3).
     Cut(usize),
-    /// The datagram comes twice in a row. No kernel does that, but an emulator or a relay may.
+    /// The datagram comes twice. No kernel does that, but an emulator or a relay may.
     Repeat,
     /// The datagram comes after this number of those that follow it, or when nothing else would
     /// come. `Delay(1)` is two datagrams in the wrong order; 0 changes nothing.

@@ -62,9 +62,9 @@ impl Options {
     }
 }
 
-/// The queue number of each family, as programs read it from their command line. `4=0,6=1` gives
-/// IPv4 queue 0 and IPv6 queue 1. A family that the text does not name has queue 0, so an empty
-/// text gives both families queue 0.
+/// The queue number of each family, which can be read from a text. `4=0,6=1` gives IPv4 queue 0 and
+/// IPv6 queue 1. A family that the text does not name has queue 0, so an empty text gives both
+/// families queue 0.
 ///
 /// ```
 /// use ipq_core::{Family, transport::nfqueue::QueueNumbers};

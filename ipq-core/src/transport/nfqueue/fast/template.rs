@@ -1,8 +1,9 @@
 //! Templates: packets that come together mostly differ in little.
 //!
-//! A template is one translated packet, with the offsets of what may differ in the next: its id,
-//! its mark, its time stamp, its link-layer address and its bytes. A packet whose attributes are
-//! the same, at the same offsets, is translated by the template, without parsing its attributes.
+//! A template is one translated packet, with the offsets of what is read from a similar packet's
+//! own datagram: its id, its mark, its time stamp, its link-layer address and its bytes. A packet
+//! that has otherwise the same attributes, at the same offsets, is translated by the template,
+//! without parsing its attributes.
 
 use crate::family::Family;
 use crate::transport::nfqueue::translate::datagram::pad;
@@ -66,8 +67,8 @@ struct Template {
     mark: Option<usize>,
     timestamp: Option<usize>,
     hw_address: Option<usize>,
-    /// All that the frame says. Each similar packet's own id, mark, time stamp and address replace
-    /// these.
+    /// All that the frame says about the packet, but for its bytes. Each similar packet's own id,
+    /// mark, time stamp and address replace these.
     metadata: PacketMetadata,
 }
 
