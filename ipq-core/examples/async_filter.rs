@@ -1,6 +1,6 @@
 //! A filter that runs asynchronously on tokio, beside a future that prints its counts every 10
-//! seconds. On nfnetlink queue 0 the filter drops the packets of one IP protocol whose IPv4 header
-//! has no options, and lets every other IPv4 packet through.
+//! seconds. On nfnetlink queue 0 the filter drops the packets of one IP protocol, and lets every
+//! other IPv4 packet through.
 //!
 //! ```text
 //! iptables -A INPUT -j NFQUEUE --queue-num 0
@@ -18,9 +18,8 @@ mod linux {
     use std::cell::Cell;
     use std::time::Duration;
 
-    /// The number of bytes that the filter looks at: an IPv4 header without options. With options
-    /// the header can't be parsed, and the packet is accepted.
-    const RANGE: usize = 20;
+    /// The number of bytes that the filter looks at: the longest IPv4 header, with all its options.
+    const RANGE: usize = 60;
 
     type Failed = Box<dyn std::error::Error>;
 
@@ -47,8 +46,7 @@ mod linux {
         }
     }
 
-    /// Drops the packets of the IP protocol `unwanted` whose header has no options, accepts all
-    /// others, and counts both. Runs until an error, on any transport that a task can wait for.
+    /// Drops the packets of the IP protocol `unwanted`, accepts all others, and counts both. Runs until an error, on any transport that a task can wait for.
     async fn filter(handle: &Handle<impl PollTransport>, unwanted: u8, counts: &Counts) -> Result<(), Failed> {
         handle.set_mode(CopyMode::Packet, RANGE as u64)?;
         let mut buffer = vec![0; handle.buffer_for(RANGE)];
