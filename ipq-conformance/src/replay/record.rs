@@ -1,7 +1,7 @@
 //! Does the steps of a recording in a world, and returns the answers as a recording of that world.
 
 use super::ids::Ids;
-use super::{ReplayError, frames};
+use super::{ReplayError, began_with_a_dead_peer, frames};
 use crate::recording::{Problem, RecordedStep, Recording};
 use crate::world::{Capability, Observation, Received, World};
 use ipq_core::wire::{Abi, MessageType};
@@ -15,6 +15,7 @@ use ipq_core::wire::{Abi, MessageType};
 /// step, or does not end as it should. A panic of the world is not caught.
 pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording, ReplayError> {
     let mut setup = recording.setup.clone();
+    setup.earlier_peer_died = began_with_a_dead_peer(recording);
     let begun = world.begin(&setup);
     begun.map_err(|error| ReplayError::World { step: None, error })?;
     if !world.capabilities().has(Capability::OtherMachines) || setup.machine.is_none() {
