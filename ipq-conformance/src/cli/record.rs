@@ -103,7 +103,7 @@ impl Recorder {
                 Err(report) => {
                     let reason = report
                         .reason
-                        .unwrap_or_else(|| "recordings do not state its setup".into());
+                        .unwrap_or_else(|| "it has too many steps, or a setup that recordings do not state".into());
                     self.leave_out(&case, &reason);
                 }
             }

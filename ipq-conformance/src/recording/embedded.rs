@@ -22,7 +22,7 @@ macro_rules! embedded {
 
 impl Embedded {
     /// All files that are built in, ordered by name.
-    pub const ALL: [Self; 15] = embedded![
+    pub const ALL: [Self; 16] = embedded![
         "linux-2.4.0-i386-walks.jsonl",
         "linux-2.4.0-i386.jsonl",
         "linux-2.4.16-i386-walks.jsonl",
@@ -36,6 +36,7 @@ impl Embedded {
         "linux-3.4.10-i386.jsonl",
         "linux-3.4.10-x86_64-walks.jsonl",
         "linux-3.4.10-x86_64.jsonl",
+        "linux-6.1.192-x86_64.jsonl",
         "linux-6.18.44-x86_64-walks.jsonl",
         "linux-6.18.44-x86_64.jsonl",
     ];

@@ -190,13 +190,13 @@ fn the_recordings_are_counted() {
     );
     assert_eq!(
         counted,
-        "1881 scenarios and 7961 frames compared: 1880 equal, 1 as expected, 0 different\n"
+        "2058 scenarios and 8973 frames compared: 2057 equal, 1 as expected, 0 different\n"
     );
     let (out, _) = printed(&program(&["replay", "--format", "json"]));
-    assert_eq!(out.lines().count(), 1882);
+    assert_eq!(out.lines().count(), 2059);
     let last = out.lines().last().map(|line| serde_json::from_str(line).expect("JSON"));
     let expected = serde_json::json!({
-        "summary": { "equal": 1880, "expected": 1, "different": 0, "errors": 0, "frames": 7961 },
+        "summary": { "equal": 2057, "expected": 1, "different": 0, "errors": 0, "frames": 8973 },
     });
     assert_eq!(last, Some(expected));
 }

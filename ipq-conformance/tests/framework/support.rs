@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The number of recordings. Of Linux 3.4.10 there are 171 for `x86_64`, 58 for i386, and 120 with
 /// generated steps. Of five older kernels there are 950, and 300 with generated steps. Of numbered
-/// queues there are 182, and 100 with generated steps.
-pub(crate) const RECORDINGS: usize = (171 + 58 + 120) + 950 + 300 + (182 + 100);
+/// queues there are 182 and 177 of two kernels, and 100 with generated steps.
+pub(crate) const RECORDINGS: usize = (171 + 58 + 120) + 950 + 300 + (182 + 177 + 100);
 
 /// Returns the paths of the files of recordings, ordered by name.
 pub(crate) fn recording_files() -> Vec<PathBuf> {
