@@ -6,13 +6,13 @@
 //! # Reading
 //!
 //! [`Message::parse`] takes the bytes of one datagram. The message that it returns borrows from
-//! them: no payload is copied, and a field is decoded when it is asked for. `parse` finds
+//! them: no payload is copied, and a packet's field is decoded when it is asked for. `parse` finds
 //! everything that can be wrong with the bytes; an accessor of a parsed message never fails.
 //!
 //! # Writing
 //!
 //! A message is written as a [`Head`], its fixed part. The caller sends the payload as a part of
-//! its own after it, so a replacement packet is never copied.
+//! its own after it, so writing does not copy a replacement packet.
 //!
 //! # Panics
 //!

@@ -3,16 +3,16 @@
 //! A program's netlink socket is two connections here, both `SOCK_SEQPACKET`. The first carries
 //! bare frames both ways, so that its descriptor is readable when there is a message and what is
 //! read from it is what a netlink socket would have given. The second carries notices of overruns
-//! and of senders that are not the kernel, which only this transport sees. Everything else
-//! (binding, options) is a question on a connection of its own: see [`protocol`].
+//! and of the frames' senders, which only this transport sees. Everything else (binding, options)
+//! is a question on a connection of its own: see [`protocol`].
 //!
 //! The emulator counts a frame as in the emulated receive buffer until the program has read it from
 //! the Unix socket. So the emulator decides what the frame weighs, and when the buffer overruns
 //! (SOCK-4, SOCK-5). When [`Transport::send`] returns, the message is sent, and the emulator may
 //! not have obeyed it yet.
 //!
-//! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket
-//! (LIB-3).
+//! When the emulator has ended and its last frame is read, a read gives a datagram of 0 bytes
+//! (LIB-3). If the emulator had not read all messages, a read fails with ECONNRESET first.
 
 pub mod calls;
 pub mod protocol;
@@ -128,8 +128,8 @@ impl Unix {
     }
 
     /// Reads the notices that have come from the emulator. Returns `true` if one of them told of an
-    /// overrun: datagrams were lost. Each overrun is reported once, as by `SO_ERROR` (SOCK-4). What
-    /// the notices say about senders is kept for [`sender`](Self::sender).
+    /// overrun: datagrams were lost. Each overrun is reported at most once, as by `SO_ERROR`
+    /// (SOCK-4). What the notices say about senders is kept for [`sender`](Self::sender).
     pub fn take_overrun(&self) -> bool {
         let mut overran = false;
         let mut bytes = [0; Notice::BYTES];
@@ -309,7 +309,7 @@ impl OpenError {
     }
 }
 
-/// Returns a text that says why no emulator answers at `path`, and what to do about it.
+/// Returns a text that says why no emulator answers at `path`. Most texts also say what to do.
 fn unreachable(path: &Path, errno: Errno) -> String {
     let path = path.display();
     let start = format_args!("start one with `ipq-sim serve --socket {path}`");
@@ -336,8 +336,7 @@ fn unreachable(path: &Path, errno: Errno) -> String {
 
 /// The reason why a request was not carried out.
 enum Failure {
-    /// The system did not let the request through, nobody answered in time, or the answer was
-    /// malformed.
+    /// The system did not let the request through, or no well-formed answer came in time.
     Unreachable(Errno),
     /// The emulated kernel refused what was asked for.
     Refused(Errno),
@@ -375,8 +374,8 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
 }
 
 /// Receives a datagram that has to come within [`PATIENCE`], whatever signals come meanwhile.
-/// Returns the datagram's whole length, even if `buffer` is shorter. Fails with ETIMEDOUT if none
-/// came.
+/// Returns the datagram's whole length, even if `buffer` is shorter; 0 at the connection's end.
+/// Fails with ETIMEDOUT if none came.
 fn receive_soon(connection: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
     let deadline = Instant::now() + PATIENCE;
     let readable = retry_on_intr(|| {

@@ -23,7 +23,8 @@ pub(super) enum Attempt {
 /// Calls `receive` until it returns something else than EAGAIN, and between two calls waits until
 /// `socket` is readable. Lets `receive` block only with `Wait::Forever`. Returns what `receive`
 /// returned last, with an error number as [`receive_error`] translates it. Returns
-/// [`TransportError::TimedOut`] when the time in `wait` is over, with `Wait::Never` after one call.
+/// [`TransportError::TimedOut`] when the time in `wait` is over, with `Wait::Never` after one call,
+/// and [`TransportError::Interrupted`] if a signal ends a wait.
 #[inline(always)]
 pub(super) fn waiting<T>(
     socket: BorrowedFd<'_>,

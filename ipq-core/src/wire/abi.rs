@@ -2,9 +2,9 @@
 
 /// The word size and byte order of a frame's machine.
 ///
-/// Frames have the layout of the C ABI of the kernel that makes them (WIRE-2, WIRE-3). The default,
-/// [`Abi::NATIVE`], is that of the machine that the program is compiled for. The others are for
-/// recordings from other machines, and for emulating such machines.
+/// Frames have the layout of the C ABI of the kernel that makes or takes them (WIRE-2, WIRE-3). The
+/// default, [`Abi::NATIVE`], is that of the machine that the program is compiled for. The others
+/// are for recordings from other machines, and for emulating such machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Abi {
     /// The size of `unsigned long`, `long` and `size_t`.

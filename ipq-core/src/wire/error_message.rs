@@ -15,7 +15,7 @@ pub struct ErrorMessage<'a> {
     /// The error number as it is on the wire: 0, or a *negative* errno.
     pub error: i32,
     /// The message that is answered: for an acknowledgement its header, and for an error the whole
-    /// message. Kernels before 2.6.32 quote the header only (WIRE-6).
+    /// message. Kernels up to 2.6.28 quote the header alone for both (ERA-1).
     pub quoted: &'a [u8],
 }
 

@@ -1,5 +1,5 @@
-//! Numbers in and out of bytes, in any ABI. The rest of `wire` states layouts; only this file knows
-//! how a number is written.
+//! Numbers in and out of bytes, in any ABI. The messages of `ip_queue` state layouts, and this file
+//! knows how a number is written.
 
 use super::abi::{Abi, ByteOrder, WordSize};
 

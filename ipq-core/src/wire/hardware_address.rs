@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// The link-layer source address of a packet: 0 to 8 bytes (PKT-7). Ethernet's has 6. Two are equal
-/// if they have the same length and all 8 bytes of their fields are the same, also those after the
-/// address.
+/// The link-layer source address of a packet (PKT-7): 0 to 8 bytes (WIRE-2). Ethernet's has 6. Two
+/// are equal if they have the same length and all 8 bytes of their fields are the same, also those
+/// after the address.
 #[doc(alias("hw_addr", "hw_addrlen"))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {

@@ -4,7 +4,8 @@ use super::abi::Abi;
 use std::fmt;
 use std::ops::Deref;
 
-/// The fixed part of a frame: the netlink header, and the message up to where its payload begins.
+/// The fixed part of a frame: the netlink header, and the message up to where its payload begins;
+/// or a header alone.
 ///
 /// A message is written as its head. A sender passes it on as the first part of a datagram, and the
 /// payload, if there is one, as the second: see [`Transport::send`](crate::Transport::send).

@@ -20,8 +20,8 @@ pub struct Header {
     pub flags: Flags,
     /// A number that the sender of a request chooses; the reply repeats it.
     pub sequence: u32,
-    /// The port id that the message states as its sender. The queue knows its peer by this port id
-    /// (ATT-1).
+    /// In a request the port id that the message states as its sender, by which the queue knows its
+    /// peer (ATT-1). In an answer it is that of the socket that sent the request (ERR-2).
     pub port_id: PortId,
 }
 
@@ -81,7 +81,7 @@ pub struct Envelope {
     pub flags: Flags,
     /// A number that the sender of a request chooses; the reply repeats it.
     pub sequence: u32,
-    /// The port id that the message states as its sender.
+    /// The port id in the header: see [`Header::port_id`].
     pub port_id: PortId,
 }
 
@@ -190,7 +190,7 @@ impl Flags {
     #[doc(alias = "NLM_F_ACK")]
     pub const ACK: Self = Self(4);
     /// Flag 0x20: the kernel refuses a message with this flag with ECOMM (MSG-3). The receive
-    /// call's `MSG_TRUNC` has the same value, but is not related.
+    /// call's `MSG_TRUNC` has the same value, but is another flag.
     pub const TRUNCATED: Self = Self(0x20);
 
     /// Returns `true` if these flags have every bit of `other`.

@@ -40,7 +40,8 @@ impl InterfaceName {
         self.field
     }
 
-    /// Returns the name's bytes, without padding. Linux allows any but `/`, white space and NUL.
+    /// Returns the name's bytes, without padding. Linux does not allow `/`, white space or NUL,
+    /// among others.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let length = self

@@ -43,8 +43,8 @@ pub enum Message<'a> {
     Error(ErrorMessage<'a>),
     /// A program sets the copy mode.
     Mode(ModeRequest),
-    /// A program gives a verdict. The second field holds the bytes after the message's fixed part:
-    /// the replacement packet, or none.
+    /// A program gives a verdict. The second field holds the bytes after the message's fixed part,
+    /// which can be a [replacement](VerdictRequest::replacement) of the packet.
     Verdict(VerdictRequest, &'a [u8]),
     /// The kernel hands over a packet.
     Packet(PacketMessage<'a>),
@@ -54,9 +54,9 @@ pub enum Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads and checks the message in `datagram`. Bytes after the first message are ignored
-    /// (MSG-11). Fails if the header's length is wrong, if the body is shorter than the fixed part
-    /// of its type, or if a packet's `data_len` or address length is more than is there. A message
-    /// of an unknown type passes.
+    /// (MSG-11). Fails if the header is cut or its length is wrong, if the body is shorter than the
+    /// fixed part of its type, if a packet's `data_len` is more than is there, or if its address is
+    /// longer than the field. A message of an unknown type passes.
     #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let Frame { header, body } = Frame::parse(datagram, abi)?;

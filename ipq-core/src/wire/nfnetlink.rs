@@ -1,8 +1,8 @@
 //! nfnetlink's queues on the wire: the protocol that took `ip_queue`'s place.
 //!
-//! A message is a netlink header, the four bytes of nfnetlink's own header, and attributes. Numbers
-//! in nfnetlink's header and in its attributes are big-endian; netlink's header, and the length and
-//! type of an attribute, have the machine's byte order.
+//! A message, unless it is an answer, is a netlink header, the four bytes of nfnetlink's own
+//! header, and attributes. Numbers in nfnetlink's header and in its attributes are big-endian;
+//! netlink's header, and the length and type of an attribute, have the machine's byte order.
 //!
 //! # Reading
 //!
@@ -13,8 +13,8 @@
 //!
 //! # Writing
 //!
-//! A [`Writer`] puts messages one after the other into a [`Room`] on the stack. Bytes that a caller
-//! has elsewhere, such as a replacement packet, are announced and not copied.
+//! A [`Writer`] puts messages one after the other into a [`Room`]. Bytes that a caller has
+//! elsewhere, such as a replacement packet, can be announced without being copied.
 //!
 //! # Panics
 //!
@@ -120,8 +120,8 @@ pub mod attribute {
     pub const PRIORITY: u16 = 21;
 
     /// In CONFIG: a [command](super::command) (u8), a byte of padding, and a protocol family (u16),
-    /// which only [`BIND_FAMILY`](super::command::BIND_FAMILY) and
-    /// [`UNBIND_FAMILY`](super::command::UNBIND_FAMILY) look at.
+    /// which no command but [`BIND_FAMILY`](super::command::BIND_FAMILY) and
+    /// [`UNBIND_FAMILY`](super::command::UNBIND_FAMILY) looks at.
     #[doc(alias = "NFQA_CFG_CMD")]
     pub const CONFIG_COMMAND: u16 = 1;
     /// In CONFIG: the copy range (u32), and the copy mode (u8).

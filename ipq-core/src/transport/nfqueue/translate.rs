@@ -1,14 +1,14 @@
 //! The translation between `ip_queue` and nfnetlink, both ways. It does no I/O and keeps no state.
 //!
-//! - [`request`] turns a MODE or VERDICT message into the nfnetlink message that stands for it;
+//! - [`request`] turns a message of the program's into the nfnetlink message that stands for it;
 //! - [`datagram`] turns a datagram from the kernel into a frame in the caller's buffer, with
 //!   [`packet`] for packets and [`answer`] for answers;
 //! - [`headroom`] says where in a buffer a datagram is received, and moves bytes to their place;
 //! - [`slices`] takes apart messages that the program gives in several slices, and puts datagrams
 //!   together from slices;
-//! - [`quote`] holds the message and attribute types that only this transport uses. The transport
-//!   puts the `ip_queue` message into such an attribute. A kernel does not know it, but an answer
-//!   that quotes it brings the `ip_queue` message back.
+//! - [`quote`] holds the message and attribute types that only this transport uses. No kernel knows
+//!   them, but an answer that quotes such an attribute brings back what is in it, such as the
+//!   `ip_queue` message.
 
 pub(crate) mod answer;
 pub(crate) mod datagram;

@@ -88,8 +88,9 @@ pub const fn address(PortId(port_id): PortId) -> [u8; ADDRESS_BYTES] {
 
 /// Returns the abstract name of a Unix socket whose datagrams are to look as if they came from the
 /// kernel. The zero byte before the name is left out. A receiver sees the name as an address of 12
-/// bytes, with 0 where a netlink address has the port id; only the address family differs.
-/// Different values of `serial` give different names.
+/// bytes, with 0 where a netlink address has the port id. It differs from the kernel's in the
+/// address family, and has `serial` in place of the groups. Different values of `serial` give
+/// different names.
 #[must_use]
 pub const fn kernel_name(serial: u32) -> [u8; 9] {
     let [a, b, c, d] = serial.to_ne_bytes();
@@ -133,8 +134,8 @@ pub enum SocketOption {
 }
 
 impl SocketOption {
-    /// Returns the option that `setsockopt` or `getsockopt` names. Returns `None` if a Unix socket
-    /// treats it as a netlink socket does.
+    /// Returns the option that `setsockopt` or `getsockopt` names. Returns `None` for any other
+    /// option of the level `SOL_SOCKET`, which is left to the Unix socket.
     #[must_use]
     pub const fn named(level: i32, name: i32) -> Option<Self> {
         Some(match (level, name) {

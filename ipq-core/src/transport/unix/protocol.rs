@@ -2,9 +2,10 @@
 //!
 //! A connection begins with one [`Request`], which is answered by one [`Answer`]. The use of the
 //! connection afterwards depends on the request: after [`Request::Open`] it carries frames, and
-//! after [`Request::Notices`] it carries [`Notice`]s, which say what frames don't; after any other
-//! request it is of no more use. Requests, answers and notices have a fixed size and are
-//! little-endian; whatever else comes is refused, so nothing here can panic or allocate.
+//! after [`Request::Notices`] it carries [`Notice`]s, which say what frames don't; after
+//! [`Request::ProcText`] the text follows the answer. After any other request the connection is of
+//! no more use. Requests, answers and notices have a fixed size and are little-endian; whatever
+//! else comes is refused, so nothing here can panic or allocate.
 
 use crate::errno::Errno;
 use crate::wire::{Abi, ByteOrder, PortId, WordSize};

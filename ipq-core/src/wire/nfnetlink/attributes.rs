@@ -42,9 +42,9 @@ impl Attribute {
     }
 }
 
-/// An iterator over the attributes of a message. It ends after the first error, which it returns: a
-/// wrong length, a header beyond the bytes that are at hand, or a second attribute of a type under
-/// 64.
+/// An iterator over the attributes of a message. It ends after the first error, which it returns:
+/// fewer bytes left than a header has, a wrong length, a header beyond the bytes that are at hand,
+/// or a second attribute of a type under 64.
 ///
 /// Each step moves on by at least the four bytes of an attribute's header, so the iteration ends
 /// whatever the bytes are. The last attribute need not be padded: the kernel does not pad a

@@ -23,9 +23,8 @@ fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
     message(2, 9, 1, &[&error.to_ne_bytes(), quoted].concat())
 }
 
-/// Returns an nfnetlink message of the transport's own making, as an answer quotes it. `quoted` is
-/// the port id in its header. The transport writes there how many bytes of an `ip_queue` message
-/// the attributes hold.
+/// Returns an nfnetlink message for an answer to quote. `quoted` is the port id in its header,
+/// where the transport writes the length of an embedded `ip_queue` message.
 fn ours(kind: u16, quoted: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     message(kind, 9, quoted, &body(0, attributes))
 }
@@ -97,7 +96,7 @@ fn what_a_kernel_may_send_is_not(#[case] datagram: Vec<u8>, #[case] payload: usi
 }
 
 /// Draws datagrams that are nearly right: a message of a known or random type with attributes, or
-/// an answer that quotes such a message. Some have a wrong length or a wrong byte.
+/// an answer that quotes such a message. Some have an attribute of a wrong length, or a wrong byte.
 fn nearly_a_message() -> impl Strategy<Value = Vec<u8>> {
     let attribute =
         (any::<u16>(), 0_u16..64, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(length, kind, content)| {

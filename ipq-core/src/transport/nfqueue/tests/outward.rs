@@ -1,4 +1,5 @@
-//! The nfnetlink datagram that is sent for each message of the program's.
+//! Tests of what the kernel is asked to do for a message of the program's, and of the nfnetlink
+//! datagram that says so.
 
 use super::super::fast::plain::plain;
 use super::super::options::Options;
@@ -68,7 +69,8 @@ proptest! {
 }
 
 /// Makes the head of a plain verdict (see [`plain`]) again from `action`, which is what the kernel
-/// is asked to do, and from the number of bytes that follow the head.
+/// is asked to do, and from the number of bytes that follow the head. Panics if the action is no
+/// verdict.
 fn rebuilt(action: Action, following: usize) -> [u8; HEAD_BYTES] {
     let Action::Verdict { verdict, id, .. } = action else {
         panic!("{action:?}");
@@ -91,7 +93,7 @@ fn a_plain_verdict_is_rebuilt_bit_for_bit(#[values(0, 20, 33)] following: usize)
             found += 1;
         }
     }
-    // Three other verdicts, and any id of 32 bits.
+    // Three other verdicts, and an id that differs in one of 32 bits.
     assert_eq!(found, 3 + 32);
 }
 
@@ -106,9 +108,10 @@ fn no_verdict_is_plain_before_anybody_has_attached() {
     assert_eq!(plain(head[..].try_into().unwrap(), 0, PortId::KERNEL, &options()), None);
 }
 
-/// Returns, as text, the nfnetlink datagram that is sent for the message of `head` and `following`:
-/// a row for each nfnetlink message's headers, and after it a row for each of its attributes. If
-/// `attaches`, the datagram also binds the queue.
+/// Returns, as text, the nfnetlink datagram that the slow path sends for the message of `head` and
+/// `following`: a row for each nfnetlink message's headers, and after it a row for each of its
+/// attributes. If `attaches`, the datagram also binds the queue. Panics if the message's header is
+/// refused or ignored, or if nfnetlink can't carry the message.
 fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> String {
     let request = passed(head, head.len() + following.len());
     let action = request.action(head, options);

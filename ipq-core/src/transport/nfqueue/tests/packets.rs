@@ -1,4 +1,4 @@
-//! The PACKET frame of a packet, at each hook and for each family.
+//! Tests of the PACKET frame of a packet, at each hook and for each family.
 
 use super::super::translate::datagram::{Received, Translated};
 use super::super::translate::headroom::{FRAME_HEAD, Origin};

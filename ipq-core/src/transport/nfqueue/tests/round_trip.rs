@@ -65,6 +65,8 @@ impl Kernel {
 /// and translates the kernel's answers. Returns what the kernel was asked to do, and the frames for
 /// the program. Returns `None` if the transport sends nothing for the message. If `attaches`, the
 /// message also binds the queue, unless its header is refused or has another port id than [`PEER`].
+/// Panics if an answer is not translated as an answer, or if the translation and [`says_unbound`]
+/// do not agree.
 fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec<Vec<u8>>)> {
     let head = &bytes[..bytes.len().min(HEAD_BYTES)];
     let (request, refused) = Request::screen(head, bytes.len())?;

@@ -15,7 +15,7 @@ use rstest::rstest;
 /// A packet message of nfnetlink, given by the values that its bytes are made from.
 #[derive(Clone, Debug)]
 struct Said {
-    /// The values that must be the same for packets of one template.
+    /// The values that two packets share if one is to match the template of the other.
     kind: Kind,
     /// The values that may differ between packets of one template.
     own: Own,
@@ -137,8 +137,8 @@ impl Said {
         (matches!(hook, 3 | 4) || is_known(incoming)) && (matches!(hook, 0 | 1) || is_known(outgoing))
     }
 
-    /// Returns `true` if the datagram has at most 128 bytes before the packet's bytes. These are
-    /// the bytes that a template compares.
+    /// Returns `true` if the datagram has at most 128 bytes before the packet's bytes. No byte
+    /// after the first 128 is compared with a template.
     fn is_short(&self) -> bool {
         let payload = if self.kind.has_payload {
             self.own.payload.len()
@@ -160,7 +160,8 @@ fn buffer(datagram: &[u8], at: usize) -> Vec<u8> {
 }
 
 /// Translates a datagram, received at byte `at` of a buffer, without a template. Returns the
-/// packet's id and its frame. Returns `None` if it is no valid packet of the family in `options`.
+/// packet's id and its frame. Returns `None` if it is no valid packet of the queue and the family
+/// in `options`.
 fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let received = Received {
@@ -189,7 +190,7 @@ fn insert(templates: &mut TemplateCache, datagram: &[u8], options: &Options) {
 }
 
 /// Translates a datagram, received at byte `at` of a buffer, by one of the templates. Returns the
-/// packet's id and its frame, or `None` if no template matches.
+/// packet's id and its frame, or `None` if no template translates it.
 fn by_template(templates: &TemplateCache, datagram: &[u8], at: usize) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let matched = templates.translate(&mut buffer, at, datagram.len())?;

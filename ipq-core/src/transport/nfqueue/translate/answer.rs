@@ -1,4 +1,4 @@
-//! From an answer of nfnetlink to the `NLMSG_ERROR` frame that `ip_queue` would have sent.
+//! From an answer of nfnetlink to what it means for the program.
 
 use super::quote;
 use super::request::{self, HEAD_BYTES};
@@ -128,8 +128,8 @@ struct QuotedRequest {
 
 impl QuotedRequest {
     /// Reads the quoted message with header `inner`, which ends at byte `end` of the answer in
-    /// `front`. Returns an error if it has no nfnetlink header or a damaged attribute, or holds
-    /// more than two parts of the program's message.
+    /// `front`. Returns an error if it has no nfnetlink header or a damaged or doubled attribute,
+    /// or holds more than two parts of the program's message.
     fn parse(front: &[u8], end: usize, inner: Header) -> Result<Self, ParseError> {
         let message_type = inner.message_type.to_wire();
         if end - QUOTE < HEADER_BYTES {
@@ -171,7 +171,8 @@ impl QuotedRequest {
 
     /// Returns the reason of the refusal as `ip_queue` would have given it. `errno` is the error
     /// number in the kernel's answer. Returns an error if the transport sends no messages of the
-    /// quoted type, or if the message is a [`quote::REJECT_PROBE`] without a valid error number.
+    /// quoted type, or if the message is a [`quote::REJECT_PROBE`] that does not say a valid
+    /// reason.
     fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
         match self.message_type {
             quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
@@ -190,7 +191,8 @@ impl QuotedRequest {
     /// Returns the error number with which `ip_queue` refused the program's message, as the quoted
     /// [`quote::REJECT_PROBE`] says. If `errno`, the kernel's own number, is EPERM, returns EPERM
     /// instead, unless the probe says that `ip_queue` refused before it checked the capability.
-    /// Returns an error if the probe has no such number from 1 to 4095.
+    /// Returns an error if the probe does not say how `ip_queue` refused, or if the number to be
+    /// returned is not from 1 to 4095.
     fn refusal_asked_for(&self, errno: Errno) -> Result<Errno, ParseError> {
         let [number @ .., before_capability] = self.refusal.ok_or(ParseError::MissingAttribute {
             attribute: quote::REFUSAL,
@@ -208,7 +210,8 @@ impl QuotedRequest {
 
     /// Returns [`Reply::None`] if the transport sent the quoted message of its own accord, and
     /// otherwise [`Reply::Refusal`] with `reason` and the program's message. Returns an error if
-    /// the quoted bytes of an embedded message are not as many as the quoted header says.
+    /// the quoted bytes of an embedded message are not as many as the port id in the quoted header
+    /// says.
     fn reply(&self, reason: Reason) -> Result<Reply, ParseError> {
         if self.port_id == PortId::KERNEL && self.count == 0 {
             return Ok(Reply::None);

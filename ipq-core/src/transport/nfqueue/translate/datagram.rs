@@ -57,8 +57,8 @@ impl Received<'_> {
     /// Translates the datagram to a frame in `buffer`. A packet that is not of the queue's family,
     /// and an answer to a message of the transport's own, make no frame. `devices` looks up two
     /// devices by their indices, the incoming one first. `permitted` returns `true` if the program
-    /// has the capability now. Returns an error for a datagram that is damaged, that is neither a
-    /// packet nor an answer, or that is a packet of another queue.
+    /// has the capability now. Returns an error, among others, for a datagram that is damaged, that
+    /// is neither a packet nor an answer, or that is a packet of another queue.
     pub(crate) fn translate(
         &self,
         buffer: &mut [u8],
@@ -155,8 +155,8 @@ impl Received<'_> {
         match quoted {
             Quoted::Embedded([head, tail]) => {
                 let mut moves = [(head, QUOTE), (tail, QUOTE + head.length)];
-                // Neither part may be written over before it has moved: the part that begins in the
-                // bounce buffer comes last.
+                // Neither part may be written over before it has moved: the head comes last if it
+                // is in a bounce buffer.
                 if let Origin::Bounced(_) = self.origin {
                     moves.reverse();
                 }

@@ -145,7 +145,8 @@ mod tests {
                 prop_assert_eq!(whole.get(to..to + fitting).unwrap_or_default(), &expected[..fitting]);
             }
             let fitting = expected.len().min(room.saturating_sub(to));
-            // Bytes move towards the front by no more than the bounce buffer holds.
+            // If bytes moved towards the buffer's front, there would be room for some that were cut
+            // off.
             prop_assume!(to + BOUNCE_BYTES >= start + FRAME_HEAD || start + span.length <= BOUNCE_BYTES);
             prop_assert_eq!(buffer.get(to..to + fitting).unwrap_or_default(), &expected[..fitting]);
         }

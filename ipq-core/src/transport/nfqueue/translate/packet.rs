@@ -40,7 +40,8 @@ pub(crate) fn metadata(
 
 /// Returns the link-layer protocol that `ip_queue` stated (PKT-6). For a packet that the host
 /// itself sends, at OUTPUT or POSTROUTING, that is 0, but for IPv4 at POSTROUTING and for IPv6
-/// neighbour discovery. In these cases, and for all other packets, it is what nfnetlink states.
+/// neighbour and multicast listener discovery, as far as `payload` shows that. In these cases, and
+/// for all other packets, it is what nfnetlink states.
 fn hw_protocol(packet: &QueuedPacket, payload: &[u8]) -> EtherType {
     // At POSTROUTING newer kernels name the device that a forwarded packet came in by. A packet of
     // the host's own has none.

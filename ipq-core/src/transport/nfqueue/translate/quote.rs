@@ -7,8 +7,8 @@
 //! not keep it meanwhile.
 
 /// A message type that every kernel refuses, whoever sends it: it is in the queue subsystem, and
-/// names no message of it. The transport sends such a message in place of one that `ip_queue`
-/// refused and nfnetlink would not refuse.
+/// names no message of it. The transport sends such a message in place of one that it has found to
+/// be refused by `ip_queue`'s rules.
 pub(crate) const REJECT_PROBE: u16 = 0x03ff;
 
 /// The type of an attribute that holds bytes of the program's `ip_queue` message.

@@ -1,8 +1,8 @@
-//! From a MODE or VERDICT message to the nfnetlink message that stands for it.
+//! From a message of the program's to the nfnetlink message that stands for it.
 //!
 //! Each message that gets an answer from `ip_queue` becomes one nfnetlink message that gets one
-//! answer from the kernel. So the answers come in the order of the messages. A message that
-//! `ip_queue` refused and nfnetlink would not refuse becomes a [`quote::REJECT_PROBE`]: the kernel
+//! answer from the kernel. So the answers come in the order of the messages. A message that is
+//! found here to be refused by `ip_queue`'s rules becomes a [`quote::REJECT_PROBE`]: the kernel
 //! refuses the probe, and an attribute in it says how `ip_queue` refused the message.
 //!
 //! An answer quotes the nfnetlink message, and the program expects its own message quoted. So the
@@ -29,23 +29,22 @@ use crate::wire::{
 pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.request_bytes();
 
 /// The size of a [`Room`] in bytes: enough for the nfnetlink messages of 64 messages of the
-/// program's, without their payloads, and for a message after them that binds the queue. Each of
-/// the 64 needs at most the 80 bytes of a verdict with an embedded head, and 3 of padding.
+/// program's, without their payloads, and for what binds the queue. But for that, each of the 64
+/// needs at most the 80 bytes of a verdict with an embedded head, and 3 of padding.
 const DATAGRAM_BYTES: usize = AT_ONCE * 84 + 256;
 
-/// Room for a datagram of up to 64 nfnetlink messages, without the payloads of the program's
-/// messages.
+/// Room for the datagram of up to 64 messages of the program's, without their payloads.
 pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
 
-/// A writer of a datagram of up to 64 nfnetlink messages.
+/// A writer of a datagram into a [`Room`].
 pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
 
 /// A message that a program sent: its parsed header, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) header: Header,
-    /// `true` if the message's bytes go to the kernel inside the nfnetlink message that stands for
-    /// it. Those of a plain verdict do not.
+    /// `true` if the message's head goes to the kernel inside the nfnetlink message that stands for
+    /// it. That of a plain verdict does not.
     pub(crate) embedded: bool,
 }
 
@@ -56,7 +55,7 @@ pub(crate) enum Action {
     Refuse {
         errno: Errno,
         /// `true` if `ip_queue` refused the message before it checked the capability (MSG-2 to
-        /// MSG-5).
+        /// MSG-4).
         before_capability: bool,
     },
     /// Set the copy mode, and the copy range to `range` bytes.

@@ -63,8 +63,8 @@ fn slices_of<'a>(
 }
 
 /// Returns the slices of a datagram: the `written` bytes, and between them the `inserted` slices,
-/// each at the offset in `written` that comes with it. The offsets must ascend. Empty slices are
-/// left out.
+/// each at the offset in `written` that comes with it. No offset may be less than the one before
+/// it. Empty slices are left out.
 pub(crate) fn interleave<'a>(
     written: &'a [u8],
     inserted: impl Iterator<Item = (usize, &'a [u8])> + Clone,
