@@ -107,7 +107,7 @@ impl Unix {
 
     /// Binds the socket, and returns the port id that it is bound to: `port_id`, or one that the
     /// emulator chooses if `port_id` is 0 (SOCK-2). Fails with the emulated kernel's error number,
-    /// such as EADDRINUSE for a port id that is taken, or with the system's if no emulator answers.
+    /// such as EADDRINUSE for a port id that is taken, or with another if no emulator answers.
     pub fn bind(&self, port_id: PortId) -> Result<PortId, Errno> {
         let socket = self.socket;
         let (_, bound) = ask(&self.emulator, Request::Bind { socket, port_id }).map_err(|failure| failure.errno())?;
@@ -234,7 +234,7 @@ impl Transport for Unix {
 
 /// Reads the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` of the emulator that listens at
 /// `path` (PROC-1). Fails with ENOENT if the emulated kernel has no such module, with EPROTO if the
-/// answer is malformed, and otherwise with the system's error number.
+/// answer is malformed, and with another error number if none comes.
 pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
     let emulator = SocketAddrUnix::new(path).map_err(errno)?;
     let protocol = family.netlink_protocol().into();
@@ -260,7 +260,7 @@ pub enum OpenError {
     Unreachable {
         /// The path at which the emulator should listen.
         path: PathBuf,
-        /// The system's error number.
+        /// The error number that says why.
         errno: Errno,
     },
     /// The emulated kernel gave no socket (SOCK-1).
@@ -279,7 +279,7 @@ pub enum OpenError {
         family: Family,
         /// The port id that was asked for; 0 where the emulator was to choose.
         port_id: PortId,
-        /// The error number of the system or the emulated kernel.
+        /// The error number that says why.
         errno: Errno,
     },
 }
@@ -300,7 +300,7 @@ impl OpenError {
         }
     }
 
-    /// Returns the error number that the system or the emulated kernel gave.
+    /// Returns the error number that says why opening failed.
     #[must_use]
     pub const fn errno(&self) -> Errno {
         match self {

@@ -15,7 +15,7 @@ use rstest::rstest;
 /// A packet message of nfnetlink, given by the values that its bytes are made from.
 #[derive(Clone, Debug)]
 struct Said {
-    /// The values that two packets share if one is to match the template of the other.
+    /// The values that packets generated for one template share.
     kind: Kind,
     /// The values that may differ between packets of one template.
     own: Own,

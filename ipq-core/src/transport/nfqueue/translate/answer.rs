@@ -58,8 +58,9 @@ pub(crate) enum Reason {
 impl Answer {
     /// Reads the answer in a datagram of `length` bytes. `front` holds the datagram's first bytes;
     /// it may end within the content of the last attribute that is quoted. `peer` is the port id
-    /// that has attached. Returns an error if a length or the error number in the answer is wrong,
-    /// if the quoted message is damaged, or if the transport sends no messages of its type.
+    /// that has attached. Returns an error, among others, if a length or the error number in the
+    /// answer is wrong, if the quoted message is damaged, or if the transport sends no messages of
+    /// its type.
     pub(crate) fn parse(front: &[u8], length: usize, peer: PortId) -> Result<Self, ParseError> {
         let outer = parse_header(front, length)?;
         let end = outer.length as usize;
@@ -128,8 +129,9 @@ struct QuotedRequest {
 
 impl QuotedRequest {
     /// Reads the quoted message with header `inner`, which ends at byte `end` of the answer in
-    /// `front`. Returns an error if it has no nfnetlink header or a damaged or doubled attribute,
-    /// or holds more than two parts of the program's message.
+    /// `front`. Returns an error if it has no nfnetlink header, if [`Attributes`] finds an error,
+    /// if an attribute that is used has a wrong size, or if there are more than two parts of the
+    /// program's message.
     fn parse(front: &[u8], end: usize, inner: Header) -> Result<Self, ParseError> {
         let message_type = inner.message_type.to_wire();
         if end - QUOTE < HEADER_BYTES {
