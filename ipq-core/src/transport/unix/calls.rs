@@ -1,8 +1,9 @@
-//! The meaning of a program's socket calls where an emulator stands in for the kernel.
+//! The meaning of a program's calls on sockets, and of the files that it opens, where an emulator
+//! stands in for the kernel.
 //!
-//! The library that is loaded into a program and the launcher that traces a program both see the
-//! program's calls, and ask here what the calls mean. Nothing here makes a system call, reads the
-//! program's memory or can panic.
+//! The library that is loaded into a program sees such calls, and the launcher reports them to the
+//! emulator. Library and emulator ask here what the calls mean. Nothing here makes a system call,
+//! reads the program's memory or can panic.
 
 use crate::errno::Errno;
 use crate::family::Family;
