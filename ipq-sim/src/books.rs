@@ -1,5 +1,5 @@
-//! The books of the emulator: they count every packet that entered the emulated host, and say what
-//! became of it.
+//! The books of the emulator: they count every packet that entered the emulated host, and know what
+//! became of the last ones.
 //!
 //! A packet counts as queued from its entry on, also on its way, until it is delivered or dropped
 //! for a [`DropReason`]. So `entered = delivered + dropped + queued` holds at every step.

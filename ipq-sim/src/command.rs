@@ -110,10 +110,10 @@ struct KernelArguments {
 }
 
 impl KernelArguments {
-    /// Returns the profile of the kernel that `--kernel` names, or else of Linux 3.4.10, for
-    /// programs with words of this size. Puts the queue length and receive buffer of the command
-    /// line, if given, in place of the profile's own. For a kernel without a profile of its own,
-    /// returns the one that stands in for it, and tells so on standard error. Fails if none does.
+    /// Returns the profile [nearest](KernelName::nearest) to the kernel that `--kernel` names, or
+    /// else to Linux 3.4.10. Puts the queue length and receive buffer of the command line, if
+    /// given, in place of the profile's own. If the profile stands in for a kernel without one of
+    /// its own, tells so on standard error. Fails if no profile stands for the kernel.
     fn profile(&self, word: WordSize) -> Result<Profile, NoProfile> {
         let kernel = self.kernel.clone().unwrap_or_default();
         let nearest = kernel.nearest(word)?;
@@ -401,11 +401,11 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
-/// Applies the settings of the command line to `run`, and carries it out: it feeds the packets of
-/// the capture to programs. Writes the output files, and prints the kernel, the summary and the
-/// findings on standard error. Calls `listening` again and again from the moment when programs can
-/// connect. Returns the exit status: 0 for success, 1 for a failure, or 3 if nothing was tried.
-/// Fails if the run can't be carried out or an output can't be written.
+/// Applies these arguments to `run`, and carries it out: it feeds the packets of the capture to
+/// programs. Writes the output files, and prints the kernel, the summary, remarks and findings on
+/// standard error. Calls `listening` again and again from the moment when programs can connect.
+/// Returns the exit status: 0 for success, 1 for a failure, or 3 if nothing was tried. Fails if the
+/// run can't be carried out or an output can't be written.
 fn feed(
     run: Run,
     capture: &Path,

@@ -1,7 +1,7 @@
 //! The emulated host around the queue: devices, addresses, neighbours, routes, and the netfilter
 //! rules (FWD).
 //!
-//! A packet's way through the host is in `kernel/hooks`, which asks these modules.
+//! A packet's way through the host is in the modules of `kernel`, which ask these.
 
 pub(crate) mod hook;
 pub(crate) mod ipv4;
@@ -17,8 +17,8 @@ use ipq_core::wire::EtherType;
 
 /// Returns the length in bytes of the packet that `packet` begins with, as its IP header states it
 /// (FWD-2). An IPv6 jumbogram, whose header states none, counts whole. Returns `None` if the header
-/// is wrong or states more bytes than there are, and for an IPv6 packet from a multicast address: a
-/// host drops such a packet on arrival (FWD-1).
+/// is wrong or states more bytes than there are (for IPv4: FWD-1), and for an IPv6 packet from a
+/// multicast address. A host drops such packets on arrival.
 pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
     match family {
         Family::Ipv4 => ipv4::own_length(packet),

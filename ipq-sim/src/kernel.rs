@@ -1,6 +1,6 @@
 //! The emulated kernel: sockets, queues and host in one object, which does no I/O.
 //!
-//! Everything that a method does is done when it returns. Nothing waits, and nothing is random.
+//! No method waits, and nothing is random.
 
 mod builder;
 mod delivery;
@@ -38,11 +38,11 @@ use spent::Spent;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A Linux kernel in memory, with `ip_queue` and `ip6_queue` or with `nfnetlink_queue`, as its
-/// profile says.
+/// A Linux kernel in memory, with `ip_queue` and, in most versions, `ip6_queue`, or with
+/// `nfnetlink_queue`, as its profile says.
 ///
-/// It does no I/O, and all that a method brings about is done when the method returns. Most
-/// programs use it through [`Sim`](crate::Sim), which connects handles to it.
+/// It does no I/O, and no method waits. Most programs use it through [`Sim`](crate::Sim), which
+/// connects handles to it.
 pub struct Kernel {
     profile: Profile,
     clock: Clock,
@@ -148,8 +148,8 @@ impl Kernel {
     }
 
     /// Sets a device up or down. Setting it down drops every queued packet that has it as incoming
-    /// or outgoing device (EVT-1), without telling the program. Fails if the host has no device of
-    /// that name.
+    /// or outgoing device (EVT-1, NFQ-9), without telling the program. Fails if the host has no
+    /// device of that name.
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), DeviceError> {
         let id = self.network.by_name(device)?;
         if up && !self.network.is_up(id) {
@@ -229,8 +229,8 @@ impl Kernel {
     }
 
     /// Loads the module of a family's queue after [`unload`](Self::unload). The queue is as new:
-    /// without a peer, in mode NONE, with zeroed counters and the default maximum length. Only its
-    /// packet ids go on where they stopped. Does nothing if the module was not unloaded.
+    /// without a peer, in mode NONE, with zeroed counters and the profile's maximum length. Only
+    /// its packet ids go on where they stopped. Does nothing if the module was not unloaded.
     pub fn load(&mut self, family: Family) {
         self.queues.load(family, &self.profile);
     }

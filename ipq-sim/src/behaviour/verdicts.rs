@@ -57,8 +57,8 @@ impl Verdicts {
 }
 
 /// The effect of a verdict on its packet. A packet that was queued at OUTPUT counts as changed if
-/// its addresses, TOS or mark are not those that it had then. [`Reroute`](super::Reroute) says how
-/// such a packet is routed again (VER-10).
+/// its addresses, TOS or mark are not those that it had then. [`Reroute`](super::Reroute) says if
+/// and how such a packet is routed again (VER-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The verdict is refused with EINVAL, and the packet stays queued.
@@ -72,7 +72,7 @@ pub(crate) enum Effect {
     /// has changed, it is routed again first.
     SameFunction,
     /// The function that queued the packet runs once more. The packet is not routed again, even if
-    /// it was queued at OUTPUT and has changed. No kernel does this.
+    /// it was queued at OUTPUT and has changed. Only a seeded fault sets this.
     SameFunctionUnrouted,
     /// The packet skips the rest of the hook's functions, and goes on after the hook. It is not
     /// routed again, even if it was queued at OUTPUT and has changed.
@@ -80,7 +80,7 @@ pub(crate) enum Effect {
     /// The packet skips the rest of the hook's functions, and goes on after the hook. If it was
     /// queued at OUTPUT and has changed, it is routed again first. No kernel does this.
     NextHookRouted,
-    /// The packet is queued again at once, under a new packet id.
+    /// The packet is offered to the queue again at once, under a new packet id.
     Queued,
 }
 

@@ -86,17 +86,17 @@ drop_reasons! {
     /// the packet ids of a numbered queue had no room (NFQ-5).
     QueueFull "queue full",
     /// The frame could not be delivered to the listening program: the socket was gone, or its
-    /// receive buffer full (PKT-3).
+    /// receive buffer was full (PKT-3) or not yet emptied after an overrun (SOCK-4).
     Undeliverable "receive buffer full, or socket gone",
-    /// The packet was queued when the listening program closed its socket or unbound the queue
-    /// (ATT-4). Some kernels notice a closed socket only when the next packet comes. They drop that
-    /// packet and all queued ones for this reason.
+    /// The packet was queued when the listening program closed its socket (ATT-4, NFQ-7) or unbound
+    /// the queue (NFQ-8). Some kernels notice a closed socket only when the next packet comes. They
+    /// drop that packet and all queued ones for this reason.
     PeerClosed "listener closed",
-    /// The packet was queued when another program took the queue over, in kernels that allow it
-    /// (ATT-3).
+    /// The packet was queued when another port id took the queue over, in kernels that allow it
+    /// (ERA-2).
     PeerReplaced "listener replaced",
-    /// The packet was queued when one of its devices went down (EVT-1), or its device was down when
-    /// the packet arrived or was to leave.
+    /// The packet was queued when one of its devices went down (EVT-1, NFQ-9), or its device was
+    /// down when the packet arrived or was to leave.
     DeviceDown "device down",
     /// The packet was queued when the queue's module was unloaded (EVT-2), or no module was loaded
     /// to queue it.
@@ -114,14 +114,15 @@ drop_reasons! {
     /// multicast frame.
     OtherHost "for another host",
     /// The packet's header was wrong (FWD-1), or the packet ended before a header that a rule had
-    /// to match.
+    /// to match. An IPv6 header with a multicast address as the source counts as wrong.
     Malformed "malformed",
     /// The packet arrived with an address that a host does not take. In IPv4 this is, for instance,
     /// a multicast or broadcast address or this host's own as the source, or a loopback address as
-    /// the source or the destination. In IPv6 it is `::1` as the destination, or, in a packet to be
-    /// forwarded, a link-local address.
+    /// the source or the destination. In IPv6 this is, for instance, `::1` as the destination, or a
+    /// link-local address in a packet to be forwarded.
     Martian "impossible address",
-    /// No route leads to the packet's destination.
+    /// No route leads to the packet's destination, or the packet was to enter at a hook that there
+    /// is not.
     NoRoute "no route",
     /// The packet was to be forwarded, and its TTL or hop limit was 0 or 1 (FWD-3).
     HopLimit "TTL or hop limit at its end",
@@ -129,7 +130,7 @@ drop_reasons! {
     /// fragmented (FWD-4).
     TooLong "over the MTU",
     /// The packet was an IPv4 fragment for this host. A kernel would collect the fragments and put
-    /// them together before INPUT, which the emulator does not (PKT-11).
+    /// them together before INPUT, which the emulator does not.
     Unassembled "a fragment for this host",
     /// Nobody knows the link-layer address of the next hop.
     NoNeighbour "neighbour unknown",

@@ -1,5 +1,5 @@
-//! The journal of events: what happens to packets, in order, for callers who do not want to ask for
-//! each packet's fate.
+//! The journal of events, for callers who do not want to ask for each packet's fate: verdicts,
+//! packets that are queued again, and packets that leave, in order.
 
 use super::fate::Fate;
 use super::serial::PacketSerial;

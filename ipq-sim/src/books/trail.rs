@@ -10,7 +10,7 @@ const KEPT: usize = 1024;
 /// A step on a packet's way: the packet came to a hook, was queued, or got a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The packet came to this hook.
+    /// The packet came to this hook, or runs the hook's first function again after REPEAT.
     Hook(Hook),
     /// The packet was put in a queue, for the first time or again after a verdict.
     Queued,

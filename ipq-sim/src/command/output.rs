@@ -57,8 +57,8 @@ impl OutputArguments {
             .map(|path| &**path)
     }
 
-    /// Checks the paths of the outputs. Fails with `OverCapture` if an output is the capture that
-    /// is read, and with `Twice` if two outputs are the same file or both standard output.
+    /// Checks the paths of the outputs. Fails with `OverCapture` if an output is the same as the
+    /// capture that is read, and with `Twice` if two outputs are the same, as [`is_same`] says.
     fn check(&self, capture: Option<&Path>) -> Result<(), Failure> {
         // A capture `-` is standard input, and an output `-` is standard output: they are not the
         // same file.
@@ -100,10 +100,10 @@ pub(super) struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    /// Opens the output files, and starts the thread that writes all of them but the trace. Called
-    /// before the run, so that a file that can't be written stops the command before the program
-    /// starts. Fails, too, if an output is the capture, if two outputs are the same file, or if a
-    /// capture would go to a terminal.
+    /// Opens the output files, and starts the thread that writes those other than the trace, if
+    /// there are any. Called before the run, so that a file that can't be written stops the command
+    /// before the program starts. Fails, too, if an output is the capture, if two outputs are the
+    /// same file, if a capture would go to a terminal, or if no thread can be started.
     pub(super) fn open(
         arguments: &OutputArguments,
         capture: Option<&Path>,
@@ -136,7 +136,7 @@ impl<'a> Outputs<'a> {
     }
 
     /// Flushes the trace, and tells the thread of the other outputs to flush those, without waiting
-    /// for it. A reader who follows a file then sees what is new.
+    /// for their flush. A reader who follows a file then sees what is new.
     fn flush(&mut self) -> io::Result<()> {
         self.writer.as_mut().map_or(Ok(()), Writer::flush)?;
         self.trace.as_mut().map_or(Ok(()), Trace::flush)

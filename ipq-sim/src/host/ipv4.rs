@@ -79,8 +79,9 @@ pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & OFFSET != 0
 }
 
-/// Returns the packet with its TTL decremented, where 0 becomes 255, and the header checksum
-/// changed to fit. A checksum that was wrong stays wrong (VER-8).
+/// Returns the packet with its TTL decremented, and the header checksum changed to fit. A checksum
+/// that was wrong stays wrong (VER-8). A TTL of 0 becomes 255, which the checksum then does not
+/// fit.
 pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
     let mut data = BytesMut::from(data);
     let sum = u32::from(u16_at(&data, 10)) + 0x0100;

@@ -46,8 +46,8 @@ pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
 }
 
 /// Returns the number of the protocol after the extension headers. Returns `None` if the packet
-/// ends before a header names the protocol. Returns `None`, too, for a later fragment whose
-/// fragment header names an extension header.
+/// ends before the length of an extension header or the offset of a fragment header. Returns
+/// `None`, too, for a later fragment whose fragment header names an extension header.
 pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     let protocol = match extension_headers(data).last() {
         Some(header) => header.next,
@@ -71,7 +71,7 @@ pub(crate) fn is_discovery(data: &[u8]) -> bool {
         .is_some_and(|kind| matches!(kind, 130..=137 | 143))
 }
 
-/// Splits a packet into fragments of at most `mtu` bytes with this identification (FWD-4). Each
+/// Splits a packet into fragments of at most `mtu` bytes with this identification (ERA-10). Each
 /// repeats the headers that routers on the way look at, followed by a fragment header. All but the
 /// last carry the same number of bytes, a multiple of 8. Returns `None` if the headers are wrong,
 /// or if `mtu` leaves no room for 8 bytes after them.
@@ -140,9 +140,9 @@ pub(crate) fn transport(data: &[u8]) -> Option<(u8, usize)> {
     (!is_extension(protocol) && at <= data.len()).then_some((protocol, at))
 }
 
-/// Returns the extension headers in order, as far as their types and lengths are there. The last
-/// may reach beyond the packet's end. In a fragment other than the first, none is read after the
-/// fragment header.
+/// Returns the extension headers in order, as far as their types and lengths are there, and the
+/// offset of a fragment header. The last may reach beyond the packet's end. In a fragment other
+/// than the first, none is read after the fragment header.
 fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
     let mut kind = data.get(6).copied().unwrap_or_default();
     let mut at = FIXED_HEADER;

@@ -114,8 +114,9 @@ impl Device {
     }
 
     /// Adds an address to the device's own, and with it the network of all addresses that share the
-    /// first `prefix` bits: packets to other hosts in that network leave by the device. A `prefix`
-    /// larger than the address has bits stands for all its bits.
+    /// first `prefix` bits: packets to other hosts in that network leave by the device, unless a
+    /// smaller network of another device holds them, too. A `prefix` larger than the address has
+    /// bits stands for all its bits.
     #[must_use]
     pub fn address(mut self, address: impl Into<IpAddr>, prefix: u8) -> Self {
         self.addresses.push((address.into(), prefix));
@@ -133,9 +134,9 @@ impl Device {
         self
     }
 
-    /// Sets the link-layer address of the device's gateway. A packet that leaves by the device goes
-    /// there if the packet's destination is no known neighbour. This adds no route: no further
-    /// packets leave by the device.
+    /// Sets the link-layer address of the device's gateway. A packet to a single host that leaves
+    /// by the device goes there if that host is no known neighbour. This adds no route: no further
+    /// packets are routed to the device.
     #[must_use]
     pub fn gateway(mut self, mac: MacAddress) -> Self {
         self.gateway = Some(mac);

@@ -15,7 +15,8 @@ const LONGEST: usize = 0xffff;
 pub(crate) struct Packet {
     pub(crate) serial: PacketSerial,
     pub(crate) family: Family,
-    /// The packet's bytes from the IP header on: at least the family's fixed header.
+    /// The packet's bytes from the IP header on: at least the family's fixed header, unless a
+    /// seeded fault leaves the header of an arriving packet unchecked.
     pub(crate) data: Bytes,
     /// The packet's mark, which stays with it from hook to hook (FWD-6).
     pub(crate) mark: u32,

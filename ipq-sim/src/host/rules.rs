@@ -310,7 +310,7 @@ impl Rules {
     /// the next rule runs. The first rule that queues the packet ends the run: returns the number
     /// of its function, and its target. Returns `None` if no rule queues the packet. `devices`
     /// returns the names of the packet's incoming and outgoing device. Fails with `Malformed` if a
-    /// rule's match can't read the packet's headers, for which the packet must be dropped.
+    /// rule can't read the packet's headers, for which the packet must be dropped.
     #[inline]
     pub(crate) fn judge(
         &self,

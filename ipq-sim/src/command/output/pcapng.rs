@@ -1,8 +1,8 @@
 //! Writes the packets of a run to a pcapng file.
 //!
 //! A packet that was fed has a verdict, let through or dropped, but none if it was still queued
-//! when the run ended. It has a comment if it was changed, marked, dropped or still queued, or if a
-//! verdict on it was refused.
+//! when the run ended. It has a comment if a verdict replaced or marked it, if it was dropped or
+//! still queued, or if a verdict on it was refused.
 //!
 //! A packet that the program sent by a raw socket has a comment that says so, and no verdict.
 
@@ -89,9 +89,9 @@ impl PcapNgWriter {
         self.destination.flush(section)
     }
 
-    /// Returns the number of the interface in the file that stands for this clock: the resolution
-    /// and offset of a packet's time. For a clock that has no interface yet, writes the description
-    /// of one. If the section's numbers are used up, begins a new section before that.
+    /// Returns the number of the section's interface that stands for this clock: the resolution and
+    /// offset of a packet's time. For a clock that has no interface yet, writes the description of
+    /// one. If the section's numbers are used up, begins a new section before that.
     fn interface(&mut self, clock: CaptureClock) -> io::Result<u32> {
         if let Some(number) = self.interfaces.get(&clock) {
             return Ok(*number);
@@ -120,9 +120,9 @@ fn section(file: &mut impl Write) -> io::Result<()> {
     file.write_all(Block::default().section(concat!("ipq-sim ", env!("CARGO_PKG_VERSION"))))
 }
 
-/// Returns the comment on a packet: its number in the capture, which verdicts on it were refused,
-/// how it was changed or marked, and why it did not get through. Returns `None` if there is nothing
-/// to say beside the number.
+/// Returns the comment on a packet: its number in the capture, the errors of refused verdicts on
+/// it, from which byte on a verdict changed it, its mark, and why it did not get through. Returns
+/// `None` if there is nothing to say beside the number.
 fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     let mut comment = String::new();
     let mut add = |text: std::fmt::Arguments<'_>| {

@@ -1,6 +1,6 @@
-//! Writes a trace of every netlink message of a run: a pcap file of the link type NETLINK, which
-//! Wireshark and tshark open. They read at most 262,144 bytes of a record. A longer message is cut
-//! to that, and its record states the whole length.
+//! Writes a trace of the netlink datagrams between programs and the kernel: a pcap file of the link
+//! type NETLINK, which Wireshark and tshark open. They read at most 262,144 bytes of a record. A
+//! longer record is cut to that, and states its whole length.
 
 use super::Destination;
 use super::pcap::{SNAPSHOT, write_file_header, write_words};

@@ -1,4 +1,4 @@
-//! The thread that writes the reports on packets, so that no program waits while a file is written.
+//! The thread that writes the reports on packets, so that the run goes on while files are written.
 
 use super::super::Failure;
 use super::{Destination, Log, PcapNgWriter, PcapWriter};

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-/// The options that a rule's text may have, for error messages.
+/// The options that a rule's text may have, without their longer names, for error messages.
 const OPTIONS: &str = "-A, -t, -4, -6, -p, -s, -d, -i, -o, -m, --sport, --dport, --sports, --dports, --mark, and -j with \
                        --queue-num, --queue-balance, --queue-bypass, --queue-cpu-fanout or --set-mark";
 /// The matches that a rule's text may have, for error messages.
@@ -24,7 +24,8 @@ pub enum RuleTextError {
     /// This word stands where an option must stand, and is no option that a rule may have.
     #[error("a rule has no {0} here: it may have {OPTIONS}")]
     Option(String),
-    /// This word is the command that a pasted rule begins with, such as `iptables`.
+    /// This word stands where an option must stand, and is `sudo` or a command of iptables, as at
+    /// the beginning of a pasted rule.
     #[error("leave {0} out: a rule begins with its options, as in '-p udp --dport 53 -j NFQUEUE --queue-num 2'")]
     Command(String),
     /// This option comes twice, or after another that it excludes, as `--sports` after `--sport`.
@@ -76,7 +77,7 @@ pub enum RuleTextError {
         /// The protocols that the option goes with.
         protocols: &'static str,
     },
-    /// An option of a match comes before the match, or without it.
+    /// An option of the match multiport or mark comes before the match, or without it.
     #[error("{option} needs -m {name} before it")]
     NoMatch {
         /// The name of the option.
@@ -95,7 +96,7 @@ pub enum RuleTextError {
         /// The hook that the rule is for.
         hook: Hook,
     },
-    /// The rule has `-i` or `-o` at a hook whose packets have no such device.
+    /// The rule has `-i` at OUTPUT or POSTROUTING, or `-o` at PREROUTING or INPUT.
     #[error("a packet at {hook} has no device for {option}")]
     Device {
         /// The option: `-i` or `-o`.
@@ -192,8 +193,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Returns the short name of an option that states a condition on packets. Returns `None` for any
-/// other option.
+/// Returns the short name of an option that states a condition on packets and can be inverted.
+/// Returns `None` for any other option.
 fn condition(option: &str) -> Option<&'static str> {
     Some(match option {
         "-s" | "--source" | "--src" => "-s",
@@ -229,8 +230,8 @@ struct Draft {
 
 impl Draft {
     /// Reads the option `word`, and its value from `words`, into the draft. `inverted` is `true`
-    /// after `!`. Fails if the word is no option, if the option can't be inverted or came before,
-    /// or if its value is wrong or missing.
+    /// after `!`. Fails, among others, if the word is no option, or if its value is wrong or
+    /// missing.
     fn take(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
         if let Some(condition) = condition(word) {
             return self.take_condition(condition, word, inverted, words);
@@ -461,7 +462,7 @@ impl Draft {
     }
 }
 
-/// Returns `true` if the word is `sudo`, or the name or path of a command of iptables.
+/// Returns `true` if the word is the name or path of `sudo` or of a command of iptables.
 fn is_command(word: &str) -> bool {
     let name = word.rsplit_once('/').map_or(word, |(_, name)| name);
     name == "sudo" || name.starts_with("iptables") || name.starts_with("ip6tables")
@@ -481,8 +482,8 @@ fn require(has: bool, option: &str, name: &'static str) -> Result<(), RuleTextEr
         .ok_or_else(|| RuleTextError::NoMatch { option: option(), name })
 }
 
-/// The numbers of the protocols with ports: TCP, UDP and UDP-Lite, which have matches of their own,
-/// then SCTP and DCCP, which only multiport matches.
+/// The numbers of the protocols with ports: TCP, UDP and UDP-Lite, which have matches of their own
+/// here, then SCTP and DCCP, whose ports only multiport matches here.
 const WITH_PORTS: &[u8] = &[6, 17, 136, 132, 33];
 
 /// The names of protocols, with their numbers in IP headers. The name `all` stands for every

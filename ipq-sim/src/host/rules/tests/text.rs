@@ -169,8 +169,8 @@ fn a_table_is_chosen_as_for_any_rule_unless_it_is_named() {
     assert_eq!(tables("-t mangle -A INPUT -j QUEUE", Hook::Input), Ok(Table::Mangle));
 }
 
-/// Checks the message for each error, also for texts that iptables would accept or refuse in other
-/// words.
+/// Checks the error messages for wrong texts, also for some that iptables would accept or refuse in
+/// other words.
 #[test]
 fn what_is_wrong_with_a_text_is_said_with_what_would_be_right() {
     let texts = [
