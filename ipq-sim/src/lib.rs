@@ -43,8 +43,9 @@
 //!
 //! # What is emulated
 //!
-//! A host as recordings of real kernels show it; the emulator gives the same answers, byte for
-//! byte. Unless a [`Profile`] chooses another kernel, it is Linux 3.4.10.
+//! A host as recordings of real kernels show it. The emulator gives the same answers, byte for
+//! byte, except for packet ids of `ip_queue`, time stamps and padding. Unless a [`Profile`] chooses
+//! another kernel, it is Linux 3.4.10.
 //!
 //! - `ip_queue`, a queue of each family: its messages, replies, copy modes, verdicts and packet ids
 //!   (ATT, MSG, ERR, PKT, VER and EVT in the [rules](ipq_core::protocol));
@@ -79,8 +80,8 @@
 //!
 //! # Bounds
 //!
-//! The memory that a peer can make the emulator hold is bounded, and a verdict's cost does not grow
-//! with the queue but for cache misses:
+//! The memory that a peer can make the emulator hold is bounded, and a verdict's cost hardly grows
+//! with the queue:
 //!
 //! | what | holds at most | measured |
 //! |---|---|---|
@@ -89,23 +90,24 @@
 //! | an open socket | 256 bytes, and its receive buffer's datagrams | 230 bytes, of 10,000 |
 //! | a receive buffer | its size, and one datagram more; a frame with part of a packet holds the whole packet | |
 //!
-//! For tests to look at, the emulator keeps the fates of the last 65,536 packets, and the last
-//! 65,536 frames that left by each device.
+//! For tests to look at, the emulator keeps the fates of the last 65,536 packets, unless
+//! [`KernelBuilder::keep_fates`] says otherwise, and the last 65,536 frames that left by each
+//! device and were not taken.
 //!
 //! # Where things are
 //!
-//! For whoever works on the emulator. With few exceptions, a module uses only those below it:
+//! For whoever works on the emulator. Most modules use only those below them:
 //!
 //! | module | holds |
 //! |---|---|
 //! | `programs` | `server` (other processes connect to it), and `run` (a program on a capture: `capture` reads it, `feeding` feeds it, `program` starts the program, `summary` reports) |
 //! | `sim` | handles on a kernel: the transport, and who owns the kernel behind it |
-//! | `kernel` | the machine: `syscalls` (socket, bind, send), `packets` and `entry` (how packets enter), `hooks` (their way), `traversal` (a packet on its way), `verdict` (what a verdict does), `delivery` (how they leave), `numbered` (messages, packets and verdicts of queues with numbers), `flaws` (bytes that seeded faults spoil) |
-//! | `queue` | the queue protocols, a file each: `ip_queue` checks messages and judges verdicts, `nfnetlink` does so for queues with numbers. `QueueId` and `Queues` say which queue a rule's target or a netlink protocol means. `entries` and `records` keep packets and ids |
+//! | `kernel` | the machine; among others, `syscalls` (socket, bind, send), `packets` and `entry` (how packets enter), `hooks` (their way), `traversal` (a packet on its way), `verdict` (what a verdict does), `delivery` (how they leave), `numbered` (messages, packets and verdicts of queues with numbers), `flaws` (how seeded faults spoil messages) |
+//! | `queue` | the queue protocols, a module each: `ip_queue` checks messages and judges verdicts, `nfnetlink` does so for queues with numbers. `QueueId` and `Queues` say which queue a rule's target or a netlink protocol means. `entries` and `records` keep the packets and ids of `ip_queue` |
 //! | `netlink` | sockets, port ids, receive buffers |
 //! | `host` | devices, routes, rules, IP headers |
 //! | `frame`, `per_family` | Ethernet frames; a value for each family |
-//! | `pcapng` | captures that are written: by `ipq-sim run`, and by a conformance suite |
+//! | `pcapng` | the numbers of the capture format pcapng, and the blocks of a file to write |
 //! | `books` | fates, drop reasons, the accounts |
 //! | `profile` | kernels, a file for each version; Linux 6.18 and 6.1 share one |
 //! | `behaviour` | the rules that differ between kernels, and seeded faults, which break one |
@@ -144,7 +146,7 @@ pub use queue::entries::IdReuse;
 pub use queue::{QueueId, nfnetlink};
 pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimDevices, SimTransport, Simulation};
 
-/// The examples of the READMEs, compiled and run.
+/// The examples of the READMEs, compiled and, unless they say `no_run`, run.
 #[cfg(doctest)]
 mod readme {
     #[doc = include_str!("../../README.md")]

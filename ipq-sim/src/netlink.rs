@@ -180,8 +180,8 @@ pub struct ReceiveBuffer {
     pub used: usize,
     /// The size of the buffer, as `SO_RCVBUF` reads it.
     pub size: usize,
-    /// `true` after an overrun: every datagram is refused until the buffer is empty, even if there
-    /// is room (SOCK-4).
+    /// `true` after an overrun: every datagram is refused until the buffer is empty or the program
+    /// sets `NETLINK_NO_ENOBUFS`, even if there is room (SOCK-4).
     pub congested: bool,
 }
 
@@ -209,8 +209,8 @@ struct Socket {
     receive_buffer: u32,
     send_buffer: u32,
     pending_error: Option<Errno>,
-    /// `true` after an overrun: every datagram is refused until the receive buffer is empty
-    /// (SOCK-4).
+    /// `true` after an overrun: every datagram is refused until the receive buffer is empty, or the
+    /// program sets `NETLINK_NO_ENOBUFS` (SOCK-4).
     congested: bool,
     no_enobufs: bool,
     answering: Answering,
@@ -407,8 +407,8 @@ impl Sockets {
     }
 
     /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`,
-    /// however full the buffer is. Does nothing if there is no such socket. Only a seeded fault
-    /// needs this; no kernel does it.
+    /// however full the buffer is. Does nothing if there is no such socket. Only seeded faults and
+    /// tests need this; no kernel does it.
     pub(crate) fn force(&mut self, protocol: i32, port_id: PortId, datagram: Datagram, rules: &Rules) {
         let weight = self.weight(&datagram, rules.charge);
         if let Some(socket) = self.socket_at(protocol, port_id) {
@@ -531,8 +531,8 @@ impl Sockets {
     }
 
     /// Sets the receive buffer as `SO_RCVBUFFORCE` does: to twice the bytes asked for, whatever the
-    /// limit of `SO_RCVBUF`, but not below the profile's least. Returns the granted size in bytes.
-    /// Fails with EBADF if the socket is closed.
+    /// limit of `SO_RCVBUF`, but not below the profile's least, nor above 2,147,483,646. Returns
+    /// the granted size in bytes. Fails with EBADF if the socket is closed.
     pub(crate) fn force_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
         let granted = bytes.min(i32::MAX as u32 / 2) * 2;
         let granted = granted.max(self.profile.receive_buffer_least);

@@ -29,7 +29,7 @@ pub struct Profile {
     pub name: &'static str,
     /// The kernel's version, such as "3.4.10".
     pub kernel: &'static str,
-    /// The architecture, as `uname -m` prints it: `x86_64` or `i386`.
+    /// The architecture: `x86_64` or `i386`.
     pub architecture: &'static str,
     /// The source of the profile's rules and figures: measured on that kernel, or read in its
     /// sources.
@@ -69,11 +69,12 @@ pub struct Profile {
 /// The source of a profile's rules and figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
-    /// The rules and figures were measured on the kernel itself.
+    /// The rules and figures were measured on the kernel itself, except for some that were read in
+    /// its sources.
     Measured,
     /// The rules and figures were read in the kernel's sources, and never compared with a running
-    /// kernel. Figures that depend on how a kernel was built, such as the addresses of queue
-    /// entries, may differ from those of a running kernel.
+    /// kernel of this architecture. Figures that depend on how a kernel was built, such as the
+    /// addresses of queue entries, may differ from those of a running kernel.
     Read,
 }
 

@@ -10,8 +10,8 @@ use crate::time::clock::Clock;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// A description from which a kernel is built. The defaults are the machine on which the recordings
-/// were made: Linux 3.4.10 on x86-64, forwarding between two Ethernet devices.
+/// A description from which a kernel is built. The defaults are a machine on which recordings were
+/// made: Linux 3.4.10 on x86-64, forwarding between two Ethernet devices.
 ///
 /// | device | MAC | addresses | neighbours |
 /// |---|---|---|---|
@@ -105,8 +105,9 @@ impl KernelBuilder {
     }
 
     /// Sets the time at which virtual time begins, since 1970-01-01 00:00 UTC: by default
-    /// 2012-05-20 22:29, when Linux 3.4 came out. Time stamps of packets end in the year 586,524:
-    /// packets that arrive later all have the last one.
+    /// 2012-05-20 22:29, when Linux 3.4 came out. On 64-bit kernels the time stamps of packets end
+    /// in the year 586,524: packets that arrive later all have the last one. On 32-bit kernels the
+    /// seconds of a time stamp hold no year after 2038.
     #[must_use]
     pub fn starting_at(self, now: Duration) -> Self {
         Self {

@@ -13,8 +13,8 @@ use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
 impl Kernel {
-    /// Enters a packet that passed INPUT into the books as delivered to this host. If its fate is
-    /// kept, moves the packet's bytes there. Returns [`Next::Gone`].
+    /// Enters a packet that passed INPUT into the books as delivered to this host. If fates are
+    /// kept or the journal is open, moves the packet's bytes there. Returns [`Next::Gone`].
     pub(super) fn deliver_here(&mut self, Packet { serial, data, .. }: &mut Packet) -> Next {
         self.ledger
             .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
@@ -23,9 +23,9 @@ impl Kernel {
 
     /// Sends a packet that passed POSTROUTING out by its device, and enters it into the books as
     /// sent. A packet over the MTU leaves in fragments, unless this kernel sends it whole (FWD-4).
-    /// Fails if the packet is over the MTU and can't or may not be fragmented, if the device is
-    /// down, or if no neighbour is known to send the packet to. A packet whose device is `lo`
-    /// arrives there again instead, as `return_by_loopback` says (FWD-7).
+    /// Fails, among others, if the packet is over the MTU and can't or may not be fragmented, if
+    /// the device is down, or if no neighbour is known to send the packet to. A packet whose device
+    /// is `lo` arrives there again instead, as `return_by_loopback` says (FWD-7).
     pub(super) fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);

@@ -25,7 +25,8 @@ pub struct EntryPoint<'a> {
     /// POSTROUTING, but the device must exist in any case.
     pub outgoing: &'a str,
     /// The Ethernet header of a packet that enters at PREROUTING, INPUT or FORWARD. `None` stands
-    /// for a header to the address of the incoming device from one of its neighbours.
+    /// for a header to the address of the incoming device from one of its neighbours, if it knows
+    /// one.
     pub link_header: Option<[u8; 14]>,
 }
 

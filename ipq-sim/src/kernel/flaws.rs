@@ -1,5 +1,5 @@
-//! The code that spoils bytes for the [flaws](Flaw) of seeded faults: those of PACKET frames and
-//! replies that were made right, and of requests before they are judged.
+//! The code that spoils messages for most [flaws](Flaw) of seeded faults: PACKET frames, or what
+//! they are made from; the senders of frames and replies; and requests before they are judged.
 
 use crate::behaviour::Flaw;
 use crate::host::packet::Link;

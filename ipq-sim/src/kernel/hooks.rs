@@ -26,8 +26,8 @@ use std::ops::RangeInclusive;
 const IPV6_LEAST_MTU: usize = 1280;
 
 /// The outcome of a packet's way through the hooks. `Ok(Some)`: the packet was queued and has this
-/// place in its queue. `Ok(None)`: the packet was delivered here or sent, and is in the books.
-/// `Err`: the packet was dropped, for this reason.
+/// place in its queue. `Ok(None)`: the packet was delivered here or sent, and is in the books, or
+/// it goes on unqueued ([`Kernel::enqueue`]). `Err`: the packet is dropped, for this reason.
 pub(super) type End = Result<Option<Place>, DropReason>;
 
 /// A function number above those of every hook: from this number on, no function of a hook is left

@@ -76,9 +76,9 @@ impl Kernel {
     }
 
     /// Carries out a datagram's messages in turn, and sends the answer of each that gets one.
-    /// Before the answer, the packets on which the message gives a verdict go on. Packets that it
-    /// takes out of a queue without a verdict are dropped (NFQ-70). Fails with ECONNREFUSED on a
-    /// kernel without numbered queues.
+    /// Before the answer, the packets on which the message gives a verdict go on (NFQ-70). Packets
+    /// that it takes out of a queue without a verdict are dropped (NFQ-8). Fails with ECONNREFUSED
+    /// on a kernel without numbered queues.
     pub(super) fn obey_numbered(&mut self, datagram: &[u8], mut sender: Sender) -> Result<(), Errno> {
         let rules = self.profile.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
         let datagram = match rules.flaw() {

@@ -1,5 +1,5 @@
-//! Answers for a caller who feeds packets: what waits for a program, and how much room there is for
-//! more.
+//! Answers for a caller who feeds packets, such as what waits for a program, and how much room
+//! there is for more.
 
 use super::hooks::BEHIND_THE_LAST;
 use super::packets::family_of;
@@ -82,8 +82,9 @@ impl Kernel {
             .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
     }
 
-    /// Returns `true` if a program has a socket of a queue's netlink protocol, and no queue has a
-    /// listener: no program has attached yet, or all chose copy mode NONE.
+    /// Returns `true` if a program has a socket of the netlink protocol of a queue of this kernel,
+    /// or of nfnetlink, and no queue has a listener, as when no program has attached yet, or all
+    /// chose copy mode NONE.
     pub(crate) fn has_idle_sockets_only(&self) -> bool {
         let numbered = self.queues.numbered.as_ref();
         let is_listened_to = numbered.is_some_and(|queues| queues.listened().next().is_some())
@@ -148,8 +149,8 @@ impl Kernel {
 
     /// Returns `true` if a queue has room for one more packet: it holds fewer packets than its
     /// maximum length allows. A numbered queue must also hold fewer than the kernel's own limit for
-    /// each such queue (NFQ-5). Returns `false` if the queue's module is not loaded, or if nobody
-    /// has bound the numbered queue.
+    /// each such queue, if the kernel has one (NFQ-5). Returns `false` if the queue's module is not
+    /// loaded, or if nobody has bound the numbered queue.
     #[must_use]
     pub fn has_room(&self, queue: QueueId) -> bool {
         match queue {

@@ -126,8 +126,8 @@ impl Kernel {
     }
 
     /// Lets an IP packet arrive on a device, as [`inject`](Self::inject) does with a frame. The
-    /// emulator makes the Ethernet header: to the device, from one of its neighbours. Fails if
-    /// there is no such device, or if the bytes are no IP packet.
+    /// emulator makes the Ethernet header: to the device, from one of its neighbours, if it knows
+    /// one. Fails if there is no such device, or if the bytes are no IP packet.
     pub fn inject_packet(&mut self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         let id = self.network.by_name(device)?;
         let family = family_of(packet)?;
@@ -140,9 +140,10 @@ impl Kernel {
     }
 
     /// Lets a frame arrive after `delay`. On virtual time, the frame arrives when time is advanced
-    /// that far, by [`advance`](Self::advance) or by the wait of a handle. On real time it arrives
-    /// at the first use of the kernel after `delay`, or during a wait on it. Fails at once if there
-    /// is no such device, or if the frame is shorter than 14 bytes.
+    /// that far, by [`advance`](Self::advance) or by the wait of a handle. In a
+    /// [`SharedSim`](crate::SharedSim), which is on real time, it arrives at the first use of the
+    /// kernel after `delay`, or during a wait on it. Fails at once if there is no such device, or
+    /// if the frame is shorter than 14 bytes.
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();
@@ -205,8 +206,8 @@ impl Kernel {
         Ok(self.network.take_sent(id))
     }
 
-    /// Returns the fate of a packet. Returns `None` if so many packets entered after it that its
-    /// fate is forgotten: see [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates).
+    /// Returns the fate of a packet. Returns `None` if the kernel does not keep it, as when many
+    /// packets entered later: see [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates).
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<&Fate> {
         self.ledger.fate(packet)

@@ -7,8 +7,8 @@ use std::hint::black_box;
 /// The number of packets whose bytes are freed together.
 const TOGETHER: usize = 16;
 
-/// The bytes of the last packets that were delivered, sent or dropped after a verdict, waiting to
-/// be freed.
+/// The bytes that the last packets left behind when they were delivered, sent or dropped after a
+/// verdict, waiting to be freed.
 ///
 /// In a long queue a packet's bytes are in no cache when it goes. Those of several packets are
 /// fetched together and then freed, so that the processor waits for memory once and not for each.

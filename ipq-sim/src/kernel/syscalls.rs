@@ -79,8 +79,8 @@ impl Kernel {
     }
 
     /// Binds a socket to a port id; with 0 the kernel chooses one (SOCK-2). Returns the port id.
-    /// Fails with EADDRINUSE if another socket has the port id, with EINVAL if this socket is bound
-    /// and `port_id` is not its own, and with EBADF if it is closed.
+    /// Fails with EADDRINUSE if another socket of the same protocol has the port id, with EINVAL if
+    /// this socket is bound and `port_id` is not its own, and with EBADF if it is closed.
     pub fn bind(&mut self, socket: SocketId, port_id: PortId) -> Result<PortId, Errno> {
         let bound = self.sockets.bind(socket, port_id, &self.profile.behaviour.netlink)?;
         if self.profile.behaviour.attaching.binding == Binding::Attaches
@@ -171,8 +171,8 @@ impl Kernel {
     /// Sends a datagram to the socket of the same protocol that has the port id `to` (SOCK-8), or
     /// to the kernel's address if `to` is 0. Returns the number of bytes sent. Fails with
     /// ECONNREFUSED if no socket has the port id, or the protocol no loaded queue. Fails with
-    /// EAGAIN if the other socket's receive buffer is full, and otherwise as [`send`](Self::send)
-    /// does.
+    /// EAGAIN if the other socket's receive buffer is full or congested, and otherwise as
+    /// [`send`](Self::send) does.
     pub fn send_to(&mut self, socket: SocketId, to: PortId, datagram: &[u8]) -> Result<usize, Errno> {
         if to == PortId::KERNEL {
             return self.send_to_kernel(socket, datagram, true);
@@ -317,16 +317,15 @@ impl Kernel {
     }
 
     /// Sets `SO_RCVBUF`: asks for a receive buffer of `bytes`. Returns the granted size in bytes:
-    /// twice as much, within the kernel's limits (SOCK-4). Fails with EBADF if the socket is
-    /// closed.
+    /// twice as much, within the kernel's limits. Fails with EBADF if the socket is closed.
     pub fn set_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_receive_buffer(socket, bytes)
     }
 
     /// Sets the receive buffer beyond the limit of `SO_RCVBUF`, as `SO_RCVBUFFORCE` does. Returns
-    /// the granted size in bytes: twice `bytes`, but not less than the kernel's least. Fails with
-    /// EPERM if the socket's program has no `CAP_NET_ADMIN`, and with EBADF if the socket is
-    /// closed.
+    /// the granted size in bytes: twice `bytes`, but not less than the kernel's least, nor more
+    /// than 2,147,483,646. Fails with EPERM if the socket's program has no `CAP_NET_ADMIN`, and
+    /// with EBADF if the socket is closed.
     pub fn force_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         if !self.has_net_admin(self.sockets.owner(socket)?) {
             return Err(Errno::EPERM);
@@ -335,8 +334,7 @@ impl Kernel {
     }
 
     /// Sets `SO_SNDBUF`: asks for a send buffer of `bytes`. Returns the granted size in bytes:
-    /// twice as much, within the kernel's limits (SOCK-9). Fails with EBADF if the socket is
-    /// closed.
+    /// twice as much, within the kernel's limits. Fails with EBADF if the socket is closed.
     pub fn set_send_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_send_buffer(socket, bytes)
     }

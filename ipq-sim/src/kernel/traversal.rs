@@ -16,19 +16,19 @@ pub(crate) struct Traversal {
     pub(crate) hook: HookPoint,
     pub(crate) indev: Option<DeviceId>,
     pub(crate) outdev: Option<DeviceId>,
-    /// The number of the hook's function that last queued the packet; 0 before that.
+    /// The number of the hook's function that last sent the packet to a queue; 0 before that.
     pub(crate) function: u8,
     /// The queue that a rule or a verdict last sent the packet to. `None` before that.
     pub(super) queued_in: Option<QueueId>,
     /// The packet's route. A packet that arrived by an Ethernet device has none before it has
     /// passed PREROUTING.
     pub(crate) route: Option<Route>,
-    /// The destination address that the packet had when it was last routed. Some kernels send the
-    /// packet to the neighbour with this address, even if its destination has changed since
-    /// ([`NextHop`](crate::behaviour::NextHop)).
+    /// The destination address that the packet had when it was last routed; 0.0.0.0 before that,
+    /// and after it came back by `lo`. Some kernels send the packet to the neighbour with this
+    /// address, even if its destination has changed since ([`NextHop`](crate::behaviour::NextHop)).
     pub(super) next_hop: IpAddr,
     /// The fields that the packet's route depends on, as they were when it was queued at OUTPUT
-    /// (VER-10). `None` at other hooks.
+    /// (VER-10). `None` while it is queued at another hook.
     pub(super) routed_by: Option<Box<RouteKey>>,
 }
 

@@ -30,8 +30,8 @@ impl Kernel {
     }
 
     /// Replaces a packet's bytes by its verdict's payload. Returns `true` if it did so. Returns
-    /// `false` if the verdict has no payload, or the kernel ignores it (VER-6, VER-9). Fails if the
-    /// payload makes the kernel drop the packet.
+    /// `false` if the verdict has no payload, or a payload that is too short (VER-6) or that a
+    /// seeded fault ignores. Fails if the payload makes the kernel drop the packet.
     #[inline]
     fn replace(&self, packet: &mut Packet, released: &Released<'_>) -> Result<bool, DropReason> {
         let rules = &self.profile.behaviour.verdicts;
@@ -105,7 +105,7 @@ impl Kernel {
 /// Replaces a packet's bytes by a verdict's payload, as the kernel's rules have it (VER-6 to
 /// VER-8), and returns `true`. A payload shorter than the family's fixed header is not taken:
 /// returns `false` if the kernel ignores it, and fails if the kernel drops the packet for it.
-/// Fails, too, if the packet would become longer than 65,535 bytes.
+/// Fails, too, if the packet would grow to more than 65,535 bytes.
 fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<bool, DropReason> {
     if replacement.len() < packet.family.header_length() {
         return match rules.short_replacement {

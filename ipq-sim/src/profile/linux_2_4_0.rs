@@ -1,6 +1,6 @@
-//! Linux 2.4.0, measured: the first kernel with `ip_queue`. It never fills in a hardware address.
-//! It answers a malformed header with EINVAL, and does not route a packet again that was changed at
-//! OUTPUT.
+//! Linux 2.4.0, measured: the first stable kernel with `ip_queue`. It never fills in a hardware
+//! address. It answers a malformed header with EINVAL, and does not route a packet again that was
+//! changed at OUTPUT.
 
 use super::linux_2_4_16;
 use super::nearest::{Known, Span, Version};

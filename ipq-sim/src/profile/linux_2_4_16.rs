@@ -1,7 +1,7 @@
-//! Linux 2.4.16, measured: a kernel of the time of libipq's manual page. Any program that sends a
-//! message takes the queue over. A peer that is gone is noticed at the next packet. A message that
-//! asks for mode NONE is refused. The /proc text has eight lines, mangle has only PREROUTING and
-//! OUTPUT, and there is no `ip6_queue`.
+//! Linux 2.4.16, measured: a kernel of the time of libipq's manual page. A message with another
+//! port id than the peer's takes the queue over. A peer that is gone is noticed at the next packet.
+//! A message that asks for mode NONE is refused. The /proc text has eight lines, mangle has only
+//! PREROUTING and OUTPUT, and there is no `ip6_queue`.
 
 use super::linux_2_4_32;
 use super::nearest::{Known, Span, Version};

@@ -1,4 +1,5 @@
-//! Linux 3.4.10, measured on x86-64 and on i386. All of Linux 3.1 to 3.4 have the same rules.
+//! Linux 3.4.10, measured on x86-64 and on i386. Linux 3.1 to 3.4 have the same rules, with one
+//! known exception: from 3.4.11 on, a program needs `CAP_NET_ADMIN` to send to another's port id.
 
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
@@ -53,7 +54,7 @@ impl Profile {
     };
 }
 
-/// The rules of Linux 3.1 to 3.4.
+/// The rules of Linux 3.4.10.
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     attaching: Attaching {
         peer_known_by: PeerKnownBy::Header,

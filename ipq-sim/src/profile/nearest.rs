@@ -15,7 +15,7 @@ impl Version {
     }
 
     /// Reads a version from what `uname -r` prints. A missing third number stands for the last
-    /// release, and what follows the third number is ignored. Returns `None` if the text does not
+    /// release, and what follows the numbers is ignored. Returns `None` if the text does not
     /// begin with two numbers and a dot between them, or if a number has more than 32 bits.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
@@ -55,7 +55,7 @@ pub(crate) struct Span {
 /// The reason to take a profile's rules for those of a kernel version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Sources or recordings show that the version's rules are the profile's.
+    /// As far as sources and recordings show, the version's rules are the profile's.
     Same,
     /// The version's rules were not checked, or not fully, against the profile's. The text says why
     /// this profile stands for the version.
@@ -77,11 +77,12 @@ pub enum Nearness {
     /// The profile has the version and the architecture that were asked for, or was asked for by
     /// its own name.
     Own,
-    /// The profile is of another version or architecture with the same rules and the same word
-    /// size. Only figures, such as what a datagram weighs, may differ.
+    /// The profile is of another version or architecture with the same word size and, as far as is
+    /// known, the same rules. Figures, such as what a datagram weighs, may differ.
     SameRules,
-    /// The profile is of another version or architecture with the same rules, but of another word
-    /// size. Its figures, such as what a datagram weighs, are those of that word size.
+    /// The profile is of another version or architecture with, as far as is known, the same rules,
+    /// but of another word size. Its figures, such as what a datagram weighs, are those of that
+    /// word size.
     OtherWordSize,
     /// The rules of the version that was asked for were not checked, or not fully, against the
     /// profile's. The text says why this profile stands for it. The profile's word size may be
@@ -159,9 +160,9 @@ impl Profile {
         Ok(profile.standing_in(abi, nearness))
     }
 
-    /// Returns the profile of that name, or one that stands for a kernel of that version. Profiles
-    /// that were measured come before those that were read, and among these one of 64 bits comes
-    /// first. Fails if there is none.
+    /// Returns the profile of that name, or one that stands for a kernel of that version: a
+    /// measured one before one that was only read, and of two measured or two read ones that of 64
+    /// bits. Fails if there is none.
     pub fn of_kernel(kernel: &str) -> Result<Nearest, NoProfile> {
         if let Some(profile) = Self::by_name(kernel) {
             return Ok(profile.standing_in(profile.abi, Nearness::Own));

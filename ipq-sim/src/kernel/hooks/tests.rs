@@ -61,7 +61,7 @@ impl Lab {
     }
 
     /// Takes the next message to the family's program: a packet with its fields and payload, or the
-    /// error number of a reply. Returns `None` if none waits.
+    /// error number of a reply. Returns `None` if the receive call fails, as when none waits.
     fn next(&mut self, family: Family) -> Option<Result<(PacketMetadata, Vec<u8>), Errno>> {
         let mut buffer = vec![0; 70_000];
         let socket = self.sockets[family];

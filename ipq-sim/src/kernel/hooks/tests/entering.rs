@@ -1,4 +1,5 @@
-//! Tests of packets that enter at a hook, and neither arrived by a device nor were routed.
+//! Tests of packets that enter at a hook, and of arriving packets that are dropped before they come
+//! to one or at it.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};

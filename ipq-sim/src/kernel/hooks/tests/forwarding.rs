@@ -1,4 +1,4 @@
-//! Tests of a router's checks around the queue, and of the packets that it drops.
+//! Tests of a router's checks around the queue, and of packets that the host drops or takes.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};

@@ -22,7 +22,7 @@ enum After {
     NextFunction,
     Through,
     Dropped,
-    /// The packet is still queued, under the same packet id.
+    /// The verdict was answered with EINVAL, and the packet is still queued.
     Refused,
 }
 
