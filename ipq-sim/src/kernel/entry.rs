@@ -1,4 +1,4 @@
-//! Packets that a test puts in at a hook: they neither arrived by a device nor were routed.
+//! Packets that a caller puts in at a hook: they neither arrived by a device nor were routed.
 
 use crate::behaviour::OutputProtocol;
 use crate::books::{DropReason, PacketSerial};
