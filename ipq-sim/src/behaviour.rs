@@ -1,12 +1,12 @@
-//! The rules that differ between kernels, as data.
+//! The rules that differ between kernels, or that seeded faults break, as data.
 //!
 //! A [`Behaviour`] has a part for each area, with a field for each rule. The field's value says how
 //! one kernel treats the matter, and the emulator's code looks at it. A [profile](crate::Profile)
-//! consists of a behaviour and of the kernel's numbers, such as buffer sizes. A seeded fault, a
-//! deliberate error for testing a conformance suite, changes the value of one rule, or of a few.
+//! has a behaviour, and the kernel's numbers, such as buffer sizes. A seeded fault, a deliberate
+//! error for testing a conformance suite, changes the value of one field, or of a few.
 //!
-//! The comment of a rule's field names its requirement, such as ATT-1. A value whose comment says
-//! "No kernel does this" exists only for seeded faults.
+//! The comment of a rule's field usually names its requirement, such as ATT-1. A value whose
+//! comment says "No kernel does this" exists only for seeded faults.
 
 #![cfg_attr(
     not(feature = "seeded-faults"),
@@ -72,15 +72,15 @@ pub(crate) struct Behaviour {
     /// The rules for what the emulated host does with a packet outside the queue: its checks, its
     /// routes and its devices (FWD, EVT-1).
     pub(crate) host: Host,
-    /// The rules for which queues the kernel has, and for what the two families' queues share
-    /// (EVT-2, EVT-3).
+    /// The rules for which queues the kernel has, for unloading them, and for what the two
+    /// families' queues share (EVT-2, EVT-3).
     pub(crate) modules: Modules,
     /// The layout of the texts of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
     pub(crate) proc_text: ProcText,
     /// The rules for netlink sockets (SOCK).
     pub(crate) netlink: Netlink,
     /// The flaw that a seeded fault puts into the emulator. `None` without such a fault: no kernel
-    /// has a flaw.
+    /// has a flaw. Those of numbered queues are kept elsewhere, in [`Modules::numbered`].
     pub(crate) flaw: Option<Flaw>,
 }
 

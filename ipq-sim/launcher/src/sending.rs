@@ -69,10 +69,11 @@ impl Layout {
 
 impl Listener {
     /// Reads the datagram number `index` (from 0) of a stopped send call, or returns `None` if the
-    /// call has no such datagram. Fails with the error number that the call is to fail with: EFAULT
-    /// if the memory can't be read, EMSGSIZE if the datagram is longer than `longest` bytes, EINVAL
-    /// for an address whose length is negative or too large. If there are too many parts, that is
-    /// EINVAL for `writev`, and EMSGSIZE for `sendmsg` and `sendmmsg`.
+    /// call has no such datagram. Fails with the error number of a call that can't send this
+    /// datagram: EFAULT if the memory can't be read, EMSGSIZE if the datagram is longer than
+    /// `longest` bytes, EINVAL for an address whose length is negative or, in `sendto`, too large.
+    /// If there are too many parts, that is EINVAL for `writev`, and EMSGSIZE for `sendmsg` and
+    /// `sendmmsg`.
     pub fn datagram(&self, call: &Call, form: SendForm, index: usize, longest: usize) -> Result<Option<Datagram>, i32> {
         let count = match form {
             SendForm::Messages => u64::from(call.int(2).cast_unsigned()).min(MOST),

@@ -1,4 +1,4 @@
-//! The system calls for which no safe crate has a wrapper.
+//! The system calls that the launcher makes with unsafe code.
 
 #![allow(
     unsafe_code,
@@ -11,9 +11,9 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// Installs a filter on the calling thread, which must have `no_new_privs`, and returns the
-/// filter's listener. From Linux 5.19 on, only a fatal signal interrupts a call that the listener
-/// has taken. On older kernels any signal does.
+/// Installs a filter on the calling thread, which must have `no_new_privs` or `CAP_SYS_ADMIN`, and
+/// returns the filter's listener. From Linux 5.19 on, only a fatal signal interrupts a call that
+/// the listener has taken. On older kernels others do, too.
 pub(crate) fn install_with_listener(filter: &[sock_filter]) -> io::Result<OwnedFd> {
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let patient = listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
@@ -25,7 +25,7 @@ pub(crate) fn install_with_listener(filter: &[sock_filter]) -> io::Result<OwnedF
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor as i32) })
 }
 
-/// Installs a filter on the calling thread, which must have `no_new_privs`.
+/// Installs a filter on the calling thread, which must have `no_new_privs` or `CAP_SYS_ADMIN`.
 pub(crate) fn install(filter: &[sock_filter]) -> io::Result<()> {
     set_filter(filter, 0).map(|_| ())
 }
@@ -112,8 +112,8 @@ pub(crate) fn give(
     })
 }
 
-/// Returns `true` if the call of the notification `id` is still stopped. `false` means that its
-/// process is gone, or that a signal has ended the call.
+/// Returns `true` if the call of the notification `id` is still stopped. `false` means that the
+/// call was answered, that its process is gone, or that a signal has ended the call.
 pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     // SAFETY: the kernel reads one number.
     check(unsafe {
@@ -126,8 +126,9 @@ pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     .is_ok()
 }
 
-/// Has the kernel switch to this process at once when a program's call is reported, and back to the
-/// program at once when its call is answered. Has no effect before Linux 6.6.
+/// Asks the kernel to let the launcher run on the program's processor when a call of the program is
+/// reported, and the program on the launcher's when the call is answered. Has no effect before
+/// Linux 6.6.
 pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
     let flags: libc::c_ulong = 1;
@@ -169,8 +170,7 @@ pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Resu
     Ok(check(written)?.cast_unsigned())
 }
 
-/// Returns the status of the file at `path`: the bytes of the C structure that `form` names, as the
-/// kernel fills it.
+/// Returns the status of the file at `path`: the bytes of the C structure that `form` names.
 pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
     match form {
         StatusForm::Plain => {
@@ -184,7 +184,7 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
             Ok(unsafe { std::slice::from_raw_parts(start, size_of_val(&status)) }.to_vec())
         }
         StatusForm::Extended => {
-            /// The size of `struct statx` in words.
+            /// The size of `struct statx` in words of 64 bits.
             const WORDS: usize = 32;
             /// `STATX_BASIC_STATS`: asks for the fields that `struct stat` has, too.
             const BASIC: libc::c_uint = 0x7ff;
@@ -227,7 +227,7 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
 /// The most datagrams that [`receive_many`] takes.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// Takes datagrams with `recvmmsg(2)`, without waiting: one into each of `places`, at most
+/// Takes the datagrams that wait, with `recvmmsg(2)`: at most one for each of `places`, and at most
 /// [`AT_ONCE`]. Puts their lengths into `lengths`, in full even for datagrams that were cut, and
 /// returns their number. Fails with EAGAIN if none waits.
 pub(crate) fn receive_many(

@@ -1,4 +1,5 @@
-//! The system calls that the filter watches, with their numbers on each architecture.
+//! The system calls that the filter watches or refuses, with their numbers on the architectures
+//! that the launcher knows.
 
 use crate::call::{FIRST_RAW, FIRST_WITH_SENDER, Name, Privileged, SendForm, StatusForm};
 
@@ -75,10 +76,11 @@ impl Interface {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Calls are reported to a listener, which answers them. The fields say which calls are
-    /// reported beside those that always are.
+    /// reported beside those that always are. `io_uring_setup` fails with ENOSYS.
     Watch {
         /// `true` if each receive call, `read` and `readv` is reported. Otherwise only `recvfrom`
-        /// is, if it asks for the sender on a descriptor from `FIRST_WITH_SENDER` on.
+        /// is, as a system call of its own, if it asks for the sender on a descriptor from
+        /// `FIRST_WITH_SENDER` on.
         receives: bool,
         /// `true` if these are reported, too: `socket` for raw sockets; send calls, `write` and
         /// `writev` on descriptors from `FIRST_RAW` on (by `socketcall` on any); and all of
@@ -126,11 +128,11 @@ const SOL_SOCKET: u32 = libc::SOL_SOCKET as u32;
 const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
 
 /// The highest descriptor whose `close` is reported. Some programs call `close` on a million
-/// numbers at their start, and nearly all of these calls then cost nothing.
+/// numbers at their start, and nearly all of these calls are then not reported.
 const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
 
-/// The watched calls except the receive and send calls, each with the number that names it in the
-/// first argument of `socketcall`.
+/// The watched socket calls except those that receive or send, each with the number that names it
+/// in the first argument of `socketcall`.
 pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (1, Name::Socket),
     (2, Name::Bind),
@@ -157,16 +159,17 @@ const SOCK_PACKET: i32 = 10;
 /// The bits of a socket's kind in the second argument of `socket`. The others are flags.
 const KIND: i32 = 0xf;
 
-/// The raw sockets, each as a domain and a kind. `AF_PACKET` is not listed: all of its kinds are
-/// raw.
+/// The sockets that count as raw, each as a domain and a kind. `AF_PACKET` is not listed: all of
+/// its kinds count.
 const RAW_KINDS: [(i32, i32); 3] = [
     (libc::AF_INET, libc::SOCK_RAW),
     (libc::AF_INET, SOCK_PACKET),
     (libc::AF_INET6, libc::SOCK_RAW),
 ];
 
-/// Returns `true` if `socket(domain, kind, _)` opens a raw socket or a packet socket, on which a
-/// program sends packets that it has made itself. Flags in `kind` do not matter.
+/// Returns `true` if `socket(domain, kind, _)` opens a raw socket of IPv4 or IPv6 or a packet
+/// socket, on which a program can send packets that it has made itself. Flags in `kind` do not
+/// matter.
 pub(crate) fn is_raw(domain: i32, kind: i32) -> bool {
     domain == libc::AF_PACKET || RAW_KINDS.contains(&(domain, kind & KIND))
 }
@@ -199,7 +202,8 @@ fn sockets_of(protocols: &[u32]) -> Vec<Vec<Test>> {
 }
 
 /// Returns the alternatives of tests by which the filter knows a `socket` call for a raw socket.
-/// The filter compares whole arguments, so there is one alternative for each combination of flags.
+/// The filter compares the kind and its flags as one number, so each of [`RAW_KINDS`] has one
+/// alternative for each combination of flags.
 fn raw_sockets() -> Vec<Vec<Test>> {
     let flags = [
         0,
@@ -242,8 +246,8 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool, raw: bool) -
         }
         What::Named(Name::Receive | Name::Send(_)) => return None,
         What::Named(name @ Name::ReceiveFrom) => {
-            // The filter sees 32 bits of the address. It takes 0 for a null pointer, since no
-            // object of a program lies at an address whose lower half is 0.
+            // The filter sees 32 bits of the address. It takes 0 for a null pointer, since hardly
+            // any object of a program lies at an address whose lower half is 0.
             let asks = vec![
                 Test::AtLeast(0, FIRST_WITH_SENDER.cast_unsigned()),
                 Test::AtMost(0, i32::MAX.cast_unsigned()),
@@ -299,8 +303,8 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool, raw: bool) -
         ),
         What::IoUring => (Action::Refuse(libc::ENOSYS), vec![]),
     };
-    // A rule without alternatives is for every call. Without a protocol no `socket` call is
-    // watched.
+    // A rule without alternatives is for every call. If neither a protocol nor raw sockets are
+    // watched, no `socket` call is.
     if action == Action::Notify(Name::Socket) && alternatives.is_empty() {
         return None;
     }

@@ -1,10 +1,10 @@
 //! Gives programs the emulated kernel's `/proc/net/ip_queue` and `/proc/net/ip6_queue`, in which
 //! they search for their own process id (PROC-1).
 //!
-//! The functions of this module stand in for `access` and for the C library's functions that open a
-//! file by its path. For the two /proc files, if `IPQ_TRANSPORT` names an emulator, they open a
-//! file in memory, which holds the emulated text as of that moment. Every other call is passed on
-//! to the C library.
+//! The functions of this module stand in for `access`, and for `open`, `openat`, `fopen` and their
+//! variants. For the two /proc files, if `IPQ_TRANSPORT` names an emulator, they open a file in
+//! memory, which holds the emulated text as of that moment. Their calls for other files are passed
+//! on to the C library.
 
 use super::{failed, next};
 use ipq_core::Errno;
@@ -120,7 +120,7 @@ fn descriptor(file: Result<OwnedFd, Errno>) -> c_int {
 
 /// Returns a new file in memory with the emulated text, if the path is that of `ip_queue` or
 /// `ip6_queue` in /proc. Returns `None` for any other path, and if `IPQ_TRANSPORT` names no
-/// emulator. The inner error says why the text could not be had.
+/// emulator. The inner error says why the text or the new file could not be had.
 fn emulated(path: *const c_char) -> Option<Result<OwnedFd, Errno>> {
     if path.is_null() {
         return None;

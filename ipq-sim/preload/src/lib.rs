@@ -3,19 +3,18 @@
 //! Most programs for `ip_queue` have libipq linked in statically, or open the netlink socket with
 //! code of their own, so the only functions to stand in for are the C library's. With this object
 //! loaded, a program's `socket(AF_NETLINK, SOCK_RAW, 3)`, or 13 for IPv6, returns a socket of the
-//! emulator at the path that `IPQ_TRANSPORT=unix:PATH` names. What the program then does with the
-//! descriptor goes to the emulator: bind, send, receive with the kernel's address and its ENOBUFS,
-//! `SO_RCVBUF`, `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname, getpeername and close. The
-//! descriptor is a real one, so select, poll, dup and fork work. But this object does not know the
-//! copies that dup makes, and has no part in other calls, such as read and write: all calls on a
-//! copy, and those other calls, act on the Unix socket to the emulator as it is. Every other socket
-//! is left alone.
+//! emulator at the path that `IPQ_TRANSPORT=unix:PATH` names. With that descriptor the program can
+//! bind, send, receive, set and get options, ask for addresses and close, nearly as with a netlink
+//! socket. The descriptor is a real one, so select, poll, dup and fork work. But this object does
+//! not know the copies that dup makes, and has no part in some calls, such as read, write, sendmmsg
+//! and recvmmsg. All calls on a copy, and those calls, act on the Unix socket to the emulator as it
+//! is. Every other socket is left alone.
 //!
 //! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, where a program opens them, are the emulated
 //! kernel's, too.
 //!
 //! No other program can be reached: a datagram for another port id than the kernel's is refused
-//! with ECONNREFUSED (SOCK-8).
+//! with ECONNREFUSED, as if nobody had that port id (SOCK-8).
 
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "it stands in for functions of the C library")]
@@ -170,11 +169,11 @@ extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -
     unsafe { next::sendmsg()(descriptor, &raw const copy, flags) }
 }
 
-/// Checks a send as a netlink socket does (SOCK-2, SOCK-8, SOCK-9). Fails with EINVAL for an
-/// address that is not netlink's, and with ECONNREFUSED for another port id than the kernel's. Then
-/// binds the socket if it is unbound, and fails with EMSGSIZE if the datagram is too long. Returns
-/// `true` if the datagram is to be sent, and `false` if it is empty and must not be: the kernel
-/// would ignore it (MSG-1), but the emulator would take it for the end of the connection.
+/// Checks a send (SOCK-2, SOCK-8, SOCK-9). Fails with EINVAL for an address that is not netlink's,
+/// and with ECONNREFUSED for another port id than the kernel's. Then binds the socket if it is
+/// unbound, and fails if that does. Fails with EMSGSIZE if the datagram is too long. Returns `true`
+/// if the datagram is to be sent, and `false` if it is empty and must not be: the kernel would
+/// ignore it (MSG-1), but the emulator would take it for the end of the connection.
 fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<bool, Errno> {
     if !address.is_null() && netlink_port(address, address_length).ok_or(Errno::EINVAL)? != PortId::KERNEL {
         return Err(Errno::ECONNREFUSED);
@@ -318,9 +317,10 @@ extern "C" fn __recvfrom_chk(
 }
 
 /// Stands in for `setsockopt(2)`. On an emulator's socket, `SO_RCVBUF`, `SO_RCVBUFFORCE` and
-/// `NETLINK_NO_ENOBUFS` are set in the emulator. `SO_SNDBUF` and the options of `SOL_SOCKET` that a
-/// Unix socket treats as a netlink socket does are set on the Unix socket. All others fail with
-/// ENOPROTOOPT. Calls on other descriptors are passed on.
+/// `NETLINK_NO_ENOBUFS` are set in the emulator. `SO_SNDBUF`, `SO_SNDBUFFORCE` and the options of
+/// `SOL_SOCKET` that a Unix socket treats as a netlink socket does are set on the Unix socket. All
+/// others fail: with EINVAL if the value is shorter than an `int`, else with ENOPROTOOPT. Calls on
+/// other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn setsockopt(
     descriptor: c_int,
@@ -478,7 +478,7 @@ fn failed(Errno(errno): Errno) -> c_int {
     -1
 }
 
-/// Returns the descriptor of the socket's connection to the emulator.
+/// Returns the descriptor of the socket's connection for datagrams, which is the program's.
 fn descriptor_of(unix: &Unix) -> c_int {
     std::os::fd::AsFd::as_fd(unix).as_raw_fd()
 }

@@ -1,5 +1,5 @@
-//! Looks up the C library's own functions, those that this object's functions replace in the
-//! program. Each is looked up at its first use.
+//! Looks up the C library's own functions, to which this object's functions pass calls on. Each is
+//! looked up at its first use.
 
 use libc::{FILE, c_char, c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use std::sync::atomic::{AtomicPtr, Ordering};

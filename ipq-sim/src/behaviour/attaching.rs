@@ -61,11 +61,10 @@ pub(crate) enum PeerLoss {
     /// The queue resets at once when its peer's socket is closed.
     AtOnce,
     /// The queue resets when the next packet's frame can't be delivered, since nobody has the
-    /// peer's port id. In mode NONE, and while the queue is full, no frame is made and the loss
-    /// stays unnoticed.
+    /// peer's port id. As long as no frame is made, as in mode NONE, the loss stays unnoticed.
     AtNextPacket,
-    /// The queue resets at once when its peer's socket is closed, and also when a socket of any
-    /// other protocol is closed. No kernel does this.
+    /// The queue resets at once when its peer's socket is closed, and also when a bound socket of
+    /// any other protocol is closed. No kernel does this.
     AtOnceInBothQueues,
     /// The queue does not reset when its peer's socket is closed, then or later. No kernel does
     /// this.

@@ -1,5 +1,5 @@
-//! Seeded faults. Each breaks one rule of the protocol in the emulator, to show that a conformance
-//! suite notices.
+//! Seeded faults. Each breaks a rule of the protocol in the emulator, or two, to show that a
+//! conformance suite notices.
 //!
 //! A fault is a change to a kernel's [`Behaviour`]. Faults exist only with the feature
 //! `seeded-faults`.
@@ -16,20 +16,22 @@ use values::{NOTES, PEER_PID, SEVEN_LINE_TEXT, UNSIGNED_MAXIMUM, UNTOLD_DEATH};
 
 macro_rules! faults {
     ($($name:ident $requirements:literal $(on $kernel:ident)? $text:literal $change:expr;)*) => {
-        /// A fault that can be seeded into the emulator: one broken rule.
+        /// A fault that can be seeded into the emulator: a broken rule.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Fault {
             $(#[doc = concat!($requirements, ": ", $text, ".")] $name,)*
         }
 
         impl Fault {
-            /// All faults, in four groups: those of `ip_queue`, those of numbered queues, those of
-            /// rules in which kernels differ, and those of older kernels' rules. Each group is in
-            /// the order of the requirements.
+            /// All faults, in four groups: faults of `ip_queue` on Linux 3.4, faults of numbered
+            /// queues, further faults of Linux 3.4 in rules in which kernels differ, and faults of
+            /// older kernels. The first two groups are in the order of the requirements, and the
+            /// others roughly in that of the differences (ERA).
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Returns the ids of the requirements that the fault breaks. A rule that differs
-            /// between kernels may have two ids: that of the rule, and that of the difference.
+            /// Returns the ids of the requirements that the fault breaks: one or two. Where there
+            /// are two, they are mostly that of a rule, and that of a difference between kernels in
+            /// that rule.
             pub fn requirements(self) -> impl Iterator<Item = &'static str> {
                 let ids = match self {
                     $(Self::$name => $requirements,)*
@@ -459,7 +461,7 @@ faults! {
     NumberedProcessIdPassedOver "NFQ-106" on LINUX_6_18_X86_64 "the kernel never chooses the process id"
         |b| b.netlink.automatic_port = AutomaticPort::NeverProcessId;
 
-    // Rules in which kernels differ: Linux 3.4 is broken, mostly towards an older kernel's rule.
+    // Rules in which kernels differ: Linux 3.4 is broken, towards an older kernel's rule.
     ErrorQuotesHeader "WIRE-6 ERA-1" "an error quotes the header alone of the message that it answers"
         |b| b.replies.error_quotes = Quote::Header;
     LossNoticedLate "ATT-4 ERA-3" "a closed peer is noticed at the next packet"
@@ -493,7 +495,7 @@ faults! {
     MangleHasTwoChains "ERA-18" "mangle has chains at PREROUTING and OUTPUT only"
         |b| b.host.mangle_chains = MangleChains::PreroutingAndOutput;
 
-    // Rules of older kernels, broken towards a newer kernel's rule or one that no kernel has.
+    // Rules of older kernels, broken towards another kernel's rule or one that no kernel has.
     OldErrorQuotesAll "ERA-1" on LINUX_2_6_27_I386 "an error quotes all of the message that it answers"
         |b| b.replies.error_quotes = Quote::Message;
     OldSecondPeerRefused "ERA-2" on LINUX_2_4_16_I386 "a message with another port id is refused with EBUSY"

@@ -1,7 +1,7 @@
 //! Ways in which a seeded fault spoils frames, replies, requests and a receive buffer.
 
-/// What a seeded fault spoils: a frame or reply that the emulator has made right, a request before
-/// the queue sees it, or a receive buffer. No kernel has a flaw. The code is in the module
+/// What a seeded fault spoils: a frame or reply of the emulator, a request before the queue sees
+/// it, or a receive buffer. No kernel has a flaw. Most of the code is in the module
 /// `kernel::flaws`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -29,7 +29,7 @@ pub(crate) enum Flaw {
     ProtocolSwapped,
     /// Both device names of a PACKET frame are empty (PKT-6).
     NoDeviceNames,
-    /// `hw_addr` is the destination's address in place of the source's (PKT-7).
+    /// `hw_addr` of a packet that came in by a device is the destination's address (PKT-7).
     AddressOfReceiver,
     /// A packet that came in by `lo` has the hardware type of Ethernet, 1 (PKT-7).
     LoopbackIsEthernet,

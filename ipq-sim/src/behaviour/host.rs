@@ -13,7 +13,7 @@ pub(crate) struct Host {
     pub(crate) ethernet_padding: EthernetPadding,
     /// The check that a packet to be forwarded has a TTL or hop limit above 1 (FWD-3).
     pub(crate) hop_limit: Check,
-    /// The check, before FORWARD, that a packet to be forwarded is no longer than the outgoing
+    /// The check, before FORWARD, that a packet to be forwarded is not too long for the outgoing
     /// device's MTU, or may be fragmented (FWD-4).
     pub(crate) arriving_length: Check,
     /// The length of the longest packet that leaves in one piece: the MTU, or one byte less
@@ -106,9 +106,9 @@ pub(crate) enum OversizeIpv6 {
 /// The moment at which an arriving packet is routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Routed {
-    /// An arriving packet is routed after PREROUTING, by the addresses that it then has.
+    /// A packet from outside is routed after PREROUTING, by the addresses that it then has.
     AfterPrerouting,
-    /// An arriving packet is routed before PREROUTING, by the addresses that it came with. No
+    /// A packet from outside is routed before PREROUTING, by the addresses that it came with. No
     /// kernel does this.
     OnArrival,
 }
@@ -142,7 +142,8 @@ pub(crate) enum NextHop {
     AsItLeaves,
 }
 
-/// The rule for a packet whose addresses, TOS or mark changed while it was queued at OUTPUT.
+/// The rule for a packet whose addresses, TOS or mark changed while it was queued at OUTPUT. It
+/// holds after those verdicts that have such a packet routed again ([`Effect`](super::Effect)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reroute {
     /// A packet changed at OUTPUT is routed again, and dropped if there is no route.

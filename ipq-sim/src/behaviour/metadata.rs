@@ -40,8 +40,8 @@ pub(crate) enum HardwareAddresses {
 /// The arriving packets that get a time stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timestamps {
-    /// All arriving packets get a time stamp. On such a kernel something on the host always asks
-    /// for time stamps (NFQ-87).
+    /// All arriving packets get a time stamp, as if some socket on the host always asked for time
+    /// stamps (NFQ-87).
     Always,
     /// Packets that arrive while either family's queue has a peer get a time stamp.
     WhileAnyPeer,

@@ -3,8 +3,8 @@
 use crate::per_family::PerFamily;
 use crate::queue::nfnetlink;
 
-/// The rules for which queues the kernel has: those of `ip_queue` and `ip6_queue`, or numbered
-/// ones.
+/// The rules for which queues the kernel has, those of `ip_queue` and `ip6_queue` or numbered ones,
+/// and for their modules and sysctls. Where queues are numbered, only `numbered` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Modules {
     /// The netlink protocol of each family's queue (ATT-1, LIB-1).

@@ -31,7 +31,7 @@ pub(crate) struct Netlink {
     pub(crate) socket_error: SocketError,
     /// The measure by which a datagram fills a receive buffer (SOCK-5).
     pub(crate) charge: Charge,
-    /// The check that holds a request by `SO_RCVBUF` to the profile's limit (SOCK-4, ERA-14).
+    /// The check that holds a request by `SO_RCVBUF` to the profile's limit (ERA-14).
     pub(crate) receive_buffer_limit: Check,
     /// The condition on which a receive buffer is full, so that the next datagram is refused
     /// (SOCK-4, NFQ-100).
@@ -46,7 +46,8 @@ pub(crate) struct Netlink {
     pub(crate) send_limit: SendLimit,
     /// The number of bytes that a send call to a queue of `ip_queue` returns (LIB-2).
     pub(crate) sent_count: SentCount,
-    /// The error of a receive call that finds neither a pending error nor a datagram (LIB-3).
+    /// The error of a receive call that finds neither a pending error nor a datagram, while the
+    /// kernel runs (LIB-3).
     pub(crate) nothing_there: Errno,
 }
 
@@ -59,8 +60,8 @@ pub(crate) enum Opening {
     /// The protocols of modules that the kernel has, loaded or not. Opening a socket for another
     /// protocol fails with EPROTONOSUPPORT. No kernel does this.
     AnyModule,
-    /// All protocols from 0 to 31. Where no module is loaded for a protocol, each send fails with
-    /// ECONNREFUSED.
+    /// All protocols from 0 to 31. Where no module is loaded for a protocol, a send to the kernel
+    /// fails with ECONNREFUSED.
     AnyProtocol,
 }
 
@@ -174,10 +175,10 @@ pub(crate) enum Unreachable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserDatagrams {
     /// A datagram to another program's port id arrives there. If the receive buffer there is full,
-    /// the send call fails with EAGAIN.
+    /// or not yet empty after an overrun, the send call fails with EAGAIN.
     Delivered,
-    /// A datagram to another program's port id is lost, and the send call succeeds if the receive
-    /// buffer there has room. No kernel does this.
+    /// A datagram to another program's port id is lost. The send call succeeds or fails as with
+    /// [`Delivered`](Self::Delivered). No kernel does this.
     Lost,
 }
 

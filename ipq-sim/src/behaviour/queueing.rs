@@ -19,11 +19,11 @@ pub(crate) struct Queueing {
     pub(crate) undeliverable: Counted,
     /// The number of bytes of a packet that are copied into its frame (PKT-4).
     pub(crate) copied: Copied,
-    /// The rule for which of the freed queue entries is handed out first. A packet's id is its
-    /// entry's address, so this decides a new packet's id (PKT-9).
+    /// The rule for which of the freed queue entries is handed out first. In a kernel a packet's id
+    /// is its entry's address, so this decides a new packet's id (PKT-9).
     pub(crate) reuse: Reuse,
     /// The pools that the memory of queue entries comes from, and what else takes records there
-    /// (PKT-9).
+    /// (PKT-9, ERA-17).
     pub(crate) record_pools: RecordPools,
     /// The fragments of a packet that are queued (PKT-11).
     pub(crate) fragments: Fragments,
@@ -88,8 +88,8 @@ pub(crate) enum Copied {
     Range,
     /// Range 0 copies nothing, and otherwise [`Range`](Self::Range) holds. No kernel does this.
     ZeroCopiesNothing,
-    /// Mode PACKET copies one byte more than a range above 0 says, and otherwise
-    /// [`Range`](Self::Range) holds. No kernel does this.
+    /// Mode PACKET copies one byte more than a range above 0 says, if the packet has it, and
+    /// otherwise [`Range`](Self::Range) holds. No kernel does this.
     OneMore,
     /// A range above 0 that holds the whole packet copies nothing, and otherwise
     /// [`Range`](Self::Range) holds. No kernel does this.
@@ -122,12 +122,12 @@ pub(crate) enum RecordPools {
     WithNotes(Notes),
 }
 
-/// The rules for kernels on which hooks' notes of queued packets, sockets and devices take records
-/// of the queue entries' pools.
+/// The rules for kernels on which hooks' notes of queued packets take records of the queue entries'
+/// pools, and on some also sockets or devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// The record of a packet that is freed first when a queue is emptied: the note's or the
-    /// entry's. After a verdict the note's is always freed first.
+    /// The record of a packet that is freed first when the packet is dropped from the queue without
+    /// a verdict: the note's or the entry's. After a verdict the note's is always freed first.
     pub(crate) flushing: Flushing,
     /// `true` if each open socket holds a record of IPv6's pool.
     pub(crate) sockets_take_ipv6_records: bool,
@@ -135,8 +135,9 @@ pub(crate) struct Notes {
     pub(crate) devices_take_ipv4_records: bool,
 }
 
-/// The record of a packet that is freed first when a queue is emptied. The record freed last is
-/// handed out first, and the next packet's note takes one before its entry.
+/// The record of a packet that is freed first when the packet is dropped from the queue without a
+/// verdict. The record freed last is handed out first, and the next packet's note takes one before
+/// its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushing {
     /// The note's record is freed first. So in IPv4's queue the next packet's note gets the entry's

@@ -34,7 +34,8 @@ const fn with_figure(line: usize, figure: Figure) -> [Line; 8] {
     lines
 }
 
-/// The lines of the /proc texts of Linux 3.4, with the first label of older kernels: "Peer pid".
+/// The lines of the /proc texts of Linux 3.4, with the first label of Linux 2.4.0 to 2.4.17: "Peer
+/// pid".
 pub(super) const PEER_PID: PerFamily<&[Line]> = PerFamily::new(&with_peer_pid(IPV4_LINES), &with_peer_pid(IPV6_LINES));
 
 const fn with_peer_pid(mut lines: [Line; 7]) -> [Line; 7] {
