@@ -1,4 +1,5 @@
-//! Tests of the emulator as a world: its sysctls, and the port ids and names of its sockets.
+//! Tests of the emulator as a world: its sysctls, the port ids and names of its sockets, and the
+//! devices that cases name for the packets that it sends.
 
 use bytes::Bytes;
 use ipq_conformance::suite::runner::Runner;
@@ -7,8 +8,10 @@ use ipq_conformance::world::topology::{Device, LO, TAP0, TAP1};
 use ipq_conformance::world::{Capabilities, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
 use ipq_conformance::worlds::SimFactory;
 use ipq_core::{Family, PortId};
+use ipq_sim::Profile;
 use pretty_assertions::assert_eq;
 use rstest::rstest;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
@@ -133,22 +136,24 @@ fn a_name_that_is_open_keeps_its_socket() {
     assert_eq!(still, Ok(Observation::Bind { errno: 0, port_id: 1 }));
 }
 
+/// The packets that a host was made to send, each with the name of the device that was stated.
+type Outputs = Arc<Mutex<Vec<(String, Bytes)>>>;
+
 /// The factory of emulators that note the packets that the host is made to send.
-#[derive(Default)]
-struct Noting(Arc<Mutex<Vec<(String, Bytes)>>>);
+struct Noting(SimFactory, Outputs);
 
 impl WorldFactory for Noting {
-    fn name(&self) -> &'static str {
-        "sim"
+    fn name(&self) -> &str {
+        self.0.name()
     }
 
     fn create(&self) -> Result<Box<dyn World>, WorldError> {
-        let world = SimFactory::default().create()?;
-        Ok(Box::new(NotingWorld(world, Arc::clone(&self.0))))
+        let world = self.0.create()?;
+        Ok(Box::new(NotingWorld(world, Arc::clone(&self.1))))
     }
 }
 
-struct NotingWorld(Box<dyn World>, Arc<Mutex<Vec<(String, Bytes)>>>);
+struct NotingWorld(Box<dyn World>, Outputs);
 
 impl World for NotingWorld {
     fn describe(&self) -> Description {
@@ -183,15 +188,18 @@ fn routed_to(packet: &[u8]) -> &'static str {
 
 #[test]
 fn each_case_names_the_device_to_which_a_packet_of_the_host_is_routed() {
-    let factory = Arc::new(Noting::default());
-    let runner = Runner::new(Arc::clone(&factory) as _, KnownDifferences::default(), 0);
-    let mut outputs = 0;
-    for case in cases::all() {
-        let id = runner.run_case(&case).case.id;
-        for (device, packet) in factory.0.lock().unwrap().drain(..) {
-            assert_eq!(device, routed_to(&packet), "{id}");
-            outputs += 1;
+    let mut sending = BTreeSet::new();
+    for profile in Profile::ALL {
+        let outputs = Outputs::default();
+        let factory = Noting(SimFactory::of(*profile), Arc::clone(&outputs));
+        let runner = Runner::new(Arc::new(factory), KnownDifferences::default(), 0);
+        for case in cases::all() {
+            let id = runner.run_case(&case).case.id;
+            for (device, packet) in outputs.lock().unwrap().drain(..) {
+                assert_eq!(device, routed_to(&packet), "{id}");
+                sending.insert(id);
+            }
         }
     }
-    assert!(outputs > 10, "{outputs} packets were sent");
+    assert!(sending.len() > 10, "{sending:?}");
 }
