@@ -13,8 +13,12 @@ use ipq_sim::programs::run;
 use ipq_sim::programs::server::Server;
 use ipq_sim::{Kernel, Profile};
 use pretty_assertions::assert_eq;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::at_input;
@@ -265,4 +269,34 @@ fn a_datagram_of_no_bytes_is_no_end_of_the_socket() {
             Ok(Message::Packet(_))
         ));
     });
+}
+
+/// Runs itself again as a process that may have 64 descriptors, and opens them all before it asks
+/// the server for its descriptor.
+#[test]
+fn a_new_connection_wakes_a_caller_that_had_no_descriptors_left() {
+    const NAME: &str = "a_new_connection_wakes_a_caller_that_had_no_descriptors_left";
+    const FEW: &str = "IPQ_SIM_FEW_DESCRIPTORS";
+    if std::env::var_os(FEW).is_none() {
+        let again = Command::new("sh")
+            .args(["-c", "ulimit -n 64; exec \"$0\" --exact \"$1\""])
+            .arg(std::env::current_exe().unwrap())
+            .arg(NAME)
+            .env(FEW, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success() && told.contains("1 passed"), "{told}");
+        return;
+    }
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("few-descriptors");
+    let server = Server::listen(&path).unwrap();
+    let others: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    let descriptor = server.as_fd();
+    drop(others);
+    let program = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    net::connect(&program, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let mut awaited = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+    assert_eq!(poll(&mut awaited, Some(&second)), Ok(1), "nobody is woken");
 }

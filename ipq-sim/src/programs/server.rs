@@ -48,7 +48,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::Once;
 use std::time::Duration;
 
 /// The greatest number of connections at a time. One more at the path is closed at once. A program
@@ -84,8 +84,11 @@ pub struct Server {
     /// The epoll instance for the connections that carry frames, and for those of raw sockets.
     inputs: OwnedFd,
     /// The epoll instance for `events` and `inputs` together, for a caller who waits for other
-    /// things, too. It is made only when it is first asked for, since each message wakes it.
-    all: OnceLock<OwnedFd>,
+    /// things, too.
+    all: OwnedFd,
+    /// Whether `all` waits for the two. It begins when it is first asked for, since each message
+    /// then wakes it.
+    all_waits: Once,
     connections: HashMap<u64, Connection>,
     /// The programs that have a socket, by their process ids in their own PID namespaces.
     programs: HashMap<u32, ClientId>,
@@ -136,7 +139,7 @@ impl Server {
     /// called for.
     pub fn new() -> io::Result<Self> {
         let create = || epoll::create(epoll::CreateFlags::CLOEXEC);
-        let [events, inputs] = [create()?, create()?];
+        let [events, inputs, all] = [create()?, create()?, create()?];
         Ok(Self {
             place: None,
             launched: None,
@@ -146,7 +149,8 @@ impl Server {
             spare: Some(events.try_clone()?),
             events,
             inputs,
-            all: OnceLock::new(),
+            all,
+            all_waits: Once::new(),
             next_key: 0,
             has_lost_raw: false,
             inbox: Inbox::new(LONGEST),
@@ -543,15 +547,6 @@ fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
     }
 }
 
-/// Returns an epoll instance that is readable when either of the two is.
-fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
-    let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    for (part, key) in [(events, 0), (inputs, 1)] {
-        epoll::add(&all, part, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?;
-    }
-    Ok(all)
-}
-
 /// Returns `true` if the other end of a connection is closed, or the connection has an error.
 fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
     let mut descriptors = [PollFd::from_borrowed_fd(connection, PollFlags::empty())];
@@ -588,14 +583,13 @@ impl AsFd for Server {
     /// Returns a descriptor that is readable when a [`turn`](Server::turn) has messages, requests
     /// or calls to take, for a caller who waits for other things, too.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        if let Some(all) = self.all.get() {
-            return all.as_fd();
-        }
-        match both(&self.events, &self.inputs) {
-            Ok(all) => self.all.get_or_init(|| all).as_fd(),
-            // Without the epoll instance for both, at least frames are seen.
-            Err(_) => self.inputs.as_fd(),
-        }
+        self.all_waits.call_once(|| {
+            for (part, key) in [(&self.events, 0), (&self.inputs, 1)] {
+                // This takes no descriptor, and fails only where the system has no memory left.
+                let _ = epoll::add(&self.all, part, epoll::EventData::new_u64(key), epoll::EventFlags::IN);
+            }
+        });
+        self.all.as_fd()
     }
 }
 
