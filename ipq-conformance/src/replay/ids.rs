@@ -30,8 +30,8 @@ pub(super) struct Ids {
     /// For each recorded id, this world's id by queue. The last PACKET frame with the recorded id
     /// decides.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
-    /// The sockets that are open, by name. A socket that a `duplicate` step gave a second descriptor
-    /// has two names.
+    /// The sockets that are open, by name. A socket to which a `duplicate` step gave a second
+    /// descriptor has two names.
     sockets: HashMap<String, Rc<RefCell<Socket>>>,
 }
 
