@@ -28,11 +28,21 @@ impl Profile {
         queue_length: 1024,
         first_entry: PerFamily::new(0xffff_8800_0e00_0000, 0xffff_8900_0e00_0000),
         entry_bytes: 96,
-        spans: &[Span {
-            first: Version::new(3, 1, 0),
-            last: Version::new(3, 4, u32::MAX),
-            known: Known::Same,
-        }],
+        spans: &[
+            Span {
+                first: Version::new(3, 1, 0),
+                last: Version::new(3, 4, 10),
+                known: Known::Same,
+            },
+            Span {
+                first: Version::new(3, 4, 11),
+                last: Version::new(3, 4, u32::MAX),
+                known: Known::Assumed(
+                    "from 3.4.11 on a program needs CAP_NET_ADMIN to send to another's port id; all else is \
+                     as in 3.4.10",
+                ),
+            },
+        ],
         behaviour: BEHAVIOUR,
     };
 

@@ -69,11 +69,20 @@ impl Profile {
             shared_info: 320,
             base: 256,
         },
-        spans: &[Span {
-            first: Version::new(6, 1, 0),
-            last: Version::new(6, 1, u32::MAX),
-            known: Known::Same,
-        }],
+        spans: &[
+            Span {
+                first: Version::new(6, 1, 0),
+                last: Version::new(6, 1, 191),
+                known: Known::Assumed(
+                    "6.1.176 answers an unknown command with another number than 6.1.192, which was measured (NFQ-26)",
+                ),
+            },
+            Span {
+                first: Version::new(6, 1, 192),
+                last: Version::new(6, 1, u32::MAX),
+                known: Known::Same,
+            },
+        ],
         behaviour: Behaviour {
             modules: Modules {
                 numbered: Some(nfnetlink::Rules::LINUX_6_1),

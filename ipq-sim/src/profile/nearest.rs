@@ -213,7 +213,7 @@ mod tests {
     #[rstest]
     #[case::own("3.4.10", "x86_64", Abi::LP64_LITTLE, "linux-3.4.10-x86_64", Nearness::Own)]
     #[case::own_of_four_bytes("2.4.16", "i386", Abi::ILP32_LITTLE, "linux-2.4.16-i386", Nearness::Own)]
-    #[case::another_release("3.4.113", "x86_64", Abi::LP64_LITTLE, "linux-3.4.10-x86_64", Nearness::SameRules)]
+    #[case::another_release("3.4.9", "x86_64", Abi::LP64_LITTLE, "linux-3.4.10-x86_64", Nearness::SameRules)]
     #[case::another_machine("3.1", "ppc", Abi::ILP32_BIG, "linux-3.4.10-i386", Nearness::SameRules)]
     #[case::with_a_suffix(
         "2.6.32-5-amd64",
@@ -223,7 +223,7 @@ mod tests {
         Nearness::SameRules
     )]
     #[case::no_such_word_size("2.4.32", "x86_64", Abi::LP64_LITTLE, "linux-2.4.32-i386", Nearness::OtherWordSize)]
-    #[case::numbered_queues("6.1", "i386", Abi::ILP32_LITTLE, "linux-6.1-x86_64", Nearness::OtherWordSize)]
+    #[case::numbered_queues("6.1.192", "i386", Abi::ILP32_LITTLE, "linux-6.1-x86_64", Nearness::OtherWordSize)]
     fn the_nearest_profile_is_the_kernels_own_or_has_its_rules(
         #[case] kernel: &str,
         #[case] architecture: &str,
@@ -234,6 +234,23 @@ mod tests {
         let nearest = Profile::nearest(kernel, architecture, abi).unwrap();
         assert_eq!((nearest.profile.name, nearest.nearness), (name, nearness));
         assert_eq!(nearest.profile.abi, abi);
+    }
+
+    /// Checks releases of a measured series whose rules are known to differ from the profile's.
+    #[rstest]
+    #[case::that_asks_for_a_capability(
+        "3.4.113",
+        "x86_64",
+        "linux-3.4.10-x86_64: from 3.4.11 on a program needs CAP_NET_ADMIN"
+    )]
+    #[case::that_answers_another_number("6.1.176", "x86_64", "linux-6.1-x86_64: 6.1.176 answers an unknown command")]
+    fn a_release_with_another_rule_is_told_from_its_series(
+        #[case] kernel: &str,
+        #[case] architecture: &str,
+        #[case] told: &str,
+    ) {
+        let nearest = Profile::nearest(kernel, architecture, Abi::LP64_LITTLE).unwrap();
+        assert!(nearest.to_string().starts_with(told), "{nearest}");
     }
 
     #[test]
@@ -272,6 +289,7 @@ mod tests {
         from 2.6.33: linux-2.6.32-x86_64: nobody has looked between 2.6.32 and 3.0, which differ in what opens a socket alone
         from 3.0: linux-3.0-x86_64, which has the same rules; its figures are those of another word size
         from 3.1: linux-3.4.10-i386, which has the same rules; its figures may differ
+        from 3.4: linux-3.4.10-i386: from 3.4.11 on a program needs CAP_NET_ADMIN to send to another's port id; all else is as in 3.4.10
         ");
     }
 
