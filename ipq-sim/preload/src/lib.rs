@@ -66,11 +66,13 @@ fn emulator() -> Option<PathBuf> {
 /// Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
-    match (sockets::find(descriptor), netlink_port(address, length)) {
+    let Some(unix) = sockets::find(descriptor) else {
         // SAFETY: the caller's arguments, unchanged.
-        (None, _) => unsafe { next::bind()(descriptor, address, length) },
-        (Some(_), None) => failed(Errno::EINVAL),
-        (Some(unix), Some(port_id)) => unix.bind(port_id).map_or_else(failed, |_| 0),
+        return unsafe { next::bind()(descriptor, address, length) };
+    };
+    match netlink_port(address, length) {
+        None => failed(Errno::EINVAL),
+        Some(port_id) => unix.bind(port_id).map_or_else(failed, |_| 0),
     }
 }
 
@@ -79,12 +81,14 @@ extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_
 /// EINVAL. Calls on other descriptors are passed on.
 #[unsafe(no_mangle)]
 extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
-    match (sockets::find(descriptor), netlink_port(address, length)) {
+    if sockets::find(descriptor).is_none() {
         // SAFETY: the caller's arguments, unchanged.
-        (None, _) => unsafe { next::connect()(descriptor, address, length) },
-        (Some(_), Some(PortId::KERNEL)) => 0,
-        (Some(_), Some(_)) => failed(Errno::ECONNREFUSED),
-        (Some(_), None) => failed(Errno::EINVAL),
+        return unsafe { next::connect()(descriptor, address, length) };
+    }
+    match netlink_port(address, length) {
+        Some(PortId::KERNEL) => 0,
+        Some(_) => failed(Errno::ECONNREFUSED),
+        None => failed(Errno::EINVAL),
     }
 }
 
