@@ -108,11 +108,19 @@ impl Block {
     /// of its link layer. The unit of its times is 10 to the power of `-resolution` seconds;
     /// `resolution` is less than 128.
     pub fn interface(&mut self, name: &str, link: u16, resolution: u8) -> &[u8] {
-        self.begin(block::INTERFACE);
-        self.words(&[link.into(), 0]);
+        self.begin_interface(link);
         self.option(option::NAME, name.as_bytes());
         self.option(option::TIME_RESOLUTION, &[resolution]);
         self.end()
+    }
+
+    /// Begins the description of an interface of link type `link`. Options may follow, and
+    /// [`end`](Self::end) must.
+    pub fn begin_interface(&mut self, link: u16) {
+        self.begin(block::INTERFACE);
+        let [first, second] = link.to_ne_bytes();
+        // Two bytes that are reserved, and no limit to the length of packets.
+        self.words(&[u32::from_ne_bytes([first, second, 0, 0]), 0]);
     }
 
     /// Begins a block with a packet, whose bytes are in `parts`, one after the other. Options may

@@ -102,8 +102,7 @@ impl PcapNgWriter {
         }
         let number = self.interfaces.len() as u32;
         let block = &mut self.block;
-        block.begin(block::INTERFACE);
-        block.words(&[link::RAW_IP.into(), 0]);
+        block.begin_interface(link::RAW_IP);
         block.option(option::NAME, b"ipq-sim");
         block.option(option::TIME_RESOLUTION, &[clock.resolution]);
         if clock.offset != 0 {
