@@ -1,8 +1,8 @@
 //! Tests of the C library as C programs see it: its headers, layouts and symbols, and its answers
 //! to mistakes.
 //!
-//! A test is skipped, with the reason, where there is no C compiler. With `IPQ_REQUIRE_C=1` that is
-//! a failure.
+//! A test is skipped, with the reason, where a tool that it needs, such as the C compiler, does not
+//! work. With `IPQ_REQUIRE_C=1` that is a failure.
 
 #![cfg(target_os = "linux")]
 
@@ -143,9 +143,9 @@ fn mistakes_are_errors_and_not_crashes() {
     }
 }
 
-/// Runs the program of the README with each value of `IPQ_TRANSPORT` that leads to no queue, and
-/// compares what it prints with the README. The other values take a queue, and are tested in
-/// ipq-conformance.
+/// Runs `pass.c` with each value of `IPQ_TRANSPORT` in the README's table of what `pass.c` prints,
+/// and compares what it prints with the table. None of these values leads to a queue. Those that do
+/// are tested in ipq-conformance.
 #[rstest]
 #[case::a_wrong_name_lists_the_right_ones("netlin")]
 #[case::a_wrong_setting_lists_the_right_ones("nfqueue:5=1")]

@@ -1,4 +1,5 @@
-//! Tests of libipq's logic in [`Handle`] (LIB-1 to LIB-13), over a transport in memory.
+//! Tests of libipq's logic in [`Handle`] (LIB-2, LIB-3, LIB-5, LIB-7, LIB-11 and LIB-12), over a
+//! transport in memory.
 
 mod support;
 
@@ -351,7 +352,7 @@ mod checks {
     }
 
     /// Reads from a transport that states false lengths. Checks that the read fails without a
-    /// panic, and that its error names no more bytes than the buffer has.
+    /// panic, and that an [`Error::Truncated`] does not say that more was read than the buffer has.
     #[rstest]
     #[case(usize::MAX, usize::MAX)]
     #[case(usize::MAX, 0)]
@@ -381,8 +382,8 @@ mod checks {
     }
 }
 
-/// Checks that a datagram whose sender is not the kernel changes nothing in the handle: not its
-/// port id, its count of overruns, or the verdicts that it sends. See "Defects of the original" in
+/// Checks that a datagram whose sender is not the kernel does not change the handle's port id, its
+/// count of overruns, or the verdicts that it sends. See "Defects of the original" in
 /// `ipq_core::protocol`.
 #[test]
 fn a_forged_datagram_diverts_nothing() {

@@ -1,5 +1,5 @@
-//! Tests that the pages of the protocols' rules have every rule that a file in the repository
-//! cites.
+//! Tests of the pages of the protocols' rules: among others, that they have every rule that a text
+//! file in the repository cites.
 
 use pretty_assertions::assert_eq;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,8 +37,8 @@ fn the_links_in_the_documentation_know_every_group_of_rules() {
     }
 }
 
-/// Checks that each rule id in each text file is on a page. Reads the files of the whole
-/// repository, or those of the crate alone if it was packaged.
+/// Checks that each rule id in the text files that [`files`] returns is on a page, but for
+/// [`NO_RULE`].
 #[test]
 fn every_rule_that_is_cited_is_on_a_page() {
     let mut unknown = BTreeMap::<_, Vec<PathBuf>>::new();

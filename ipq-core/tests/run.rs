@@ -1,5 +1,5 @@
-//! Tests of the loop [`Handle::run`], which asks a program about each packet, over a transport in
-//! memory.
+//! Tests of [`Handle::run`], [`Handle::run_once`] and [`Handle::run_until`], which ask a program
+//! about each packet, over a transport in memory.
 
 mod support;
 

@@ -14,7 +14,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 const ABI: Abi = Abi::LP64_LITTLE;
 
-/// A subscriber that keeps a line of text for each event.
+/// A subscriber that keeps a line of text for each event of a handle.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 

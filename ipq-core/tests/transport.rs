@@ -1,4 +1,4 @@
-//! Tests of the default methods of [`Transport`], which handle many datagrams, and of pointers to a
+//! Tests of those default methods of [`Transport`] that handle many datagrams, and of pointers to a
 //! transport.
 
 mod support;
@@ -92,7 +92,7 @@ fn many_are_sent_in_order_each_with_a_result_of_its_own() {
     assert_eq!(pipe.sent().len(), 4);
 }
 
-/// A transport that notes the name of each method that is called.
+/// A transport that notes the name of each method that is called, but for `explain`.
 struct Noted(RefCell<Vec<&'static str>>);
 
 impl Noted {

@@ -1,5 +1,5 @@
 //! Tests of the error when no emulator answers at a path. It says whether an emulator is there, and
-//! what to do.
+//! in most cases what to do.
 
 #![cfg(target_os = "linux")]
 

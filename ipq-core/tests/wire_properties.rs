@@ -80,9 +80,9 @@ fn verdict_request(abi: Abi) -> impl Strategy<Value = VerdictRequest> {
     })
 }
 
-/// Draws bytes that pass the first checks more often than random bytes do: a header with a known
-/// type and the right length, and any body. In half of the cases a long enough body has a possible
-/// address length and `data_len` 0, where a packet message has these fields.
+/// Draws bytes that pass the first checks more often than random bytes do: a header with the right
+/// length and a known type or 0x14, and any body. In half of the cases a long enough body has a
+/// possible address length and `data_len` 0, where a packet message has these fields.
 fn near_frame() -> impl Strategy<Value = (Abi, Vec<u8>)> {
     let types = select(vec![2_u16, 0x11, 0x12, 0x13, 0x14]);
     (abi(), types, vec(any::<u8>(), 0..160), any::<bool>()).prop_map(|(abi, message_type, mut body, possible)| {
@@ -111,8 +111,8 @@ fn lies_in(part: &[u8], whole: &[u8]) -> bool {
     part.is_empty() || (place(whole).start <= place(part).start && place(part).end <= place(whole).end)
 }
 
-/// Runs every reader over `bytes`, and every accessor of what was read. Checks that each slice in
-/// the results is a part of `bytes`.
+/// Runs the readers of `ip_queue` messages over `bytes`. Checks, among others, that bodies,
+/// payloads and quotations in the results are parts of `bytes`.
 fn read_everything(bytes: &[u8], abi: Abi) -> Result<(), TestCaseError> {
     let _ = Header::parse(bytes, abi);
     let _ = ModeRequest::parse(bytes, abi);
@@ -242,8 +242,9 @@ proptest! {
         prop_assert_eq!(ErrorMessage::head(read.error, abi, envelope, read.quoted.len()), head);
     }
 
-    /// Checks that a packet message that was read is written with the same bytes. Only the padding
-    /// between the address and `data_len` may differ, since its values are not specified.
+    /// Checks that a packet message that was read is written with the same bytes, up to the end of
+    /// the packet. Only the padding between the address and `data_len` may differ, since its values
+    /// are not specified.
     #[test]
     fn a_packet_that_was_read_is_written_byte_for_byte((abi, mut bytes) in near_frame()) {
         bytes.drain(..Header::BYTES);

@@ -31,7 +31,8 @@ pub struct PacketMetadata {
     /// The kind of the incoming device: 1 for Ethernet, 772 for loopback. It is 0 if there is no
     /// incoming device, or the packet has no link-layer header (PKT-7).
     pub hw_type: u16,
-    /// The link-layer source address; empty if the packet has no link-layer header.
+    /// The link-layer source address; empty if there is no incoming device, or the packet has no
+    /// link-layer header (PKT-7).
     pub hw_address: HardwareAddress,
 }
 
@@ -289,7 +290,8 @@ impl<'a> PacketMessage<'a> {
         /// there is no incoming device, or the packet has no link-layer header (PKT-7).
         hw_type: u16 = |fields, at| fields.u16(at.hw_type);
 
-        /// Returns the link-layer source address; empty if the packet has no link-layer header.
+        /// Returns the link-layer source address; empty if there is no incoming device, or the
+        /// packet has no link-layer header (PKT-7).
         // Its length was checked when the message was parsed.
         hw_address: HardwareAddress = |fields, at| hw_address(fields, at).unwrap_or(HardwareAddress::NONE);
     }

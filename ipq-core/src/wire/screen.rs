@@ -110,7 +110,7 @@ pub enum Screened {
 /// use ipq_core::Errno;
 /// use ipq_core::wire::{Abi, Objection, Response, Screened, screen};
 ///
-/// // Linux 2.4.0 answers a malformed header, and lets a negative port id attach.
+/// // Linux 2.4.0 answers a wrong length, and lets a negative port id attach.
 /// let linux_2_4_0 = |objection: Objection| match objection {
 ///     Objection::Length => Response::Refuse(Errno::EINVAL),
 ///     Objection::NegativePortId => Response::Overlook,

@@ -44,7 +44,7 @@ impl fmt::Display for PortId {
 pub struct Mark(pub u64);
 
 /// The time of a packet's arrival, since 1970-01-01 00:00 UTC; all zeros if the kernel took no time
-/// (PKT-8).
+/// (PKT-8; ERA-8 says what old kernels do).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp {
     /// Whole seconds.
@@ -56,7 +56,7 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// Returns `true` if the kernel took no time for the packet (PKT-8).
+    /// Returns `true` if both numbers are 0, as they are if the kernel took no time (PKT-8).
     #[must_use]
     pub const fn is_unset(self) -> bool {
         self.seconds == 0 && self.microseconds == 0

@@ -209,8 +209,8 @@ pub(crate) fn pass() -> PathBuf {
     compiled(&Path::new(CORE).join("tests/c/pass.c"), &[])
 }
 
-/// Returns the line that the README's table shows as the output of `pass`, with a line feed. `case`
-/// is the first cell of the table's row.
+/// Returns the line that the README's table shows as the output of `pass`, with a line feed. The
+/// first cell of the table's row begins with `case`. Panics if there is no such row.
 pub(crate) fn shown_in_readme(case: &str) -> String {
     let readme = std::fs::read_to_string(Path::new(CORE).join("README.md")).expect("there is a README");
     let row = readme

@@ -1,5 +1,4 @@
-//! A transport in memory, and frames to send through it, for the tests of the handle and of
-//! transports around other transports.
+//! A transport in memory for tests, and frames to send through it.
 
 // Each test target uses only a part of this module.
 #![allow(dead_code)]
@@ -34,8 +33,8 @@ pub(crate) fn packet_frame(abi: Abi, packet_id: u64, payload: &[u8]) -> Vec<u8> 
     [&metadata.head(abi, payload.len()), payload, &[0; 3][..pad]].concat()
 }
 
-/// Returns the frame in which the kernel answers `quoted`: with an error, or with an
-/// acknowledgement if `errno` is 0.
+/// Returns a frame in which the kernel answers a request: with an error, or with an acknowledgement
+/// if `errno` is 0. It quotes all of `quoted`, and its sequence is 0.
 pub(crate) fn error_frame(abi: Abi, errno: Errno, quoted: &[u8]) -> Vec<u8> {
     let envelope = Envelope {
         flags: Flags::NONE,

@@ -1,5 +1,5 @@
-//! Messages of nfnetlink's queues, made by hand, and a table of those that no kernel sends. Tests
-//! of other packages include this file, too.
+//! Messages of nfnetlink's queues, made by hand, and a table of some that no kernel sends. Tests of
+//! other packages include this file, too.
 
 use super::ParseError::{self, *};
 

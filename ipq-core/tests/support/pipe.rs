@@ -23,9 +23,9 @@ pub(crate) enum Incoming {
     Failure(TransportError),
 }
 
-/// A transport in memory, without a clock. A wait for a duration that finds nothing ends at once
-/// with a time-out. A wait for ever blocks until another thread puts something in or closes the
-/// pipe.
+/// A transport in memory, without a clock. A receive that finds nothing fails at once with a
+/// time-out, unless it waits for ever: then it blocks until another thread puts something in or
+/// closes the pipe.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     abi: Abi,
@@ -97,7 +97,7 @@ impl Pipe {
         self.state().parts.clone()
     }
 
-    /// Returns the wait of each receive so far.
+    /// Returns the wait of each call of `receive` so far.
     pub(crate) fn waits(&self) -> Vec<Wait> {
         self.state().waits.clone()
     }

@@ -24,9 +24,9 @@ pub enum ParseError {
         /// The number of bytes that follow the message.
         count: usize,
     },
-    /// A message, or the message that an answer quotes, is shorter than the part with which each
-    /// message of its type begins: the headers, and in an answer the error number and the quoted
-    /// header.
+    /// A message, its front that the parser was given, or the message that an answer quotes is
+    /// shorter than the part with which each message of its type begins: the headers, and in an
+    /// answer the error number and the quoted header.
     #[error("a message of type {message_type:#x} has at least {needed} bytes, and this has {found}")]
     MessageTooShort {
         /// The header's type field.
@@ -79,7 +79,7 @@ pub enum ParseError {
         /// The number of bytes of content that it has here.
         found: usize,
     },
-    /// An attribute came twice in a message.
+    /// An attribute came more often in a message than it may.
     #[error("attribute {attribute} is there twice")]
     DuplicateAttribute {
         /// The attribute's type.
@@ -98,8 +98,8 @@ pub enum ParseError {
         count: usize,
     },
     /// An attribute's header, or the content of an attribute of a fixed size, is beyond the bytes
-    /// that the parser was given. The parser is given the first bytes of the message, more than any
-    /// kernel needs to describe a packet.
+    /// that the parser was given. The transport gives it the first bytes of the message, more than
+    /// any kernel needs to describe a packet.
     #[error("what is said about a packet has at most {limit} bytes, and this goes on at byte {at}")]
     MetadataTooLong {
         /// The offset in the message at which that header or content begins.
@@ -113,11 +113,12 @@ pub enum ParseError {
         /// The length that was stated, in bytes.
         stated: u16,
     },
-    /// An error number is outside the range from -4095 to 0: it is no acknowledgement (0), and no
-    /// negative errno.
+    /// An answer's error number is outside the range from -4095 to 0: it is no acknowledgement (0),
+    /// and no negative errno. Or the answer quotes a message of the transport's that asks for a
+    /// refusal, and whose own error number is not from 1 to 4095.
     #[error("an answer's error number is 0 or a negative errno, and this is {stated}")]
     ErrorNumber {
-        /// The error number in the answer.
+        /// The error number in the answer, or the negative of the quoted message's own.
         stated: i32,
     },
     /// The stated length of the message that an answer quotes does not fit the number of bytes that

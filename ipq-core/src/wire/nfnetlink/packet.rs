@@ -38,9 +38,9 @@ impl QueuedPacket {
     /// Reads the PACKET message in a datagram of `length` bytes. The message's type is not checked.
     /// `front` holds the first bytes of the datagram: at least all that come before the packet's
     /// own. Skips attributes that have no field here. Fails if the message, an attribute or the
-    /// hardware address has a wrong length, if an attribute comes twice, if the attribute with the
-    /// packet's id is missing, if more than padding follows the packet's bytes, or if `front` is
-    /// too short.
+    /// hardware address has a wrong length, if an attribute of a type under 64 comes twice, if the
+    /// attribute with the packet's id is missing, if more than padding follows the packet's bytes,
+    /// or if `front` is too short.
     // Inlined, so that the fields go to where they are used: fields that were just written one by
     // one are slow to be read again in larger parts.
     #[inline(always)]

@@ -17,8 +17,9 @@ impl<const N: usize> Room<N> {
     }
 }
 
-/// A writer that puts messages one after the other into a [`Room`], each padded so that the next
-/// can follow.
+/// A writer that puts messages one after the other into a [`Room`]. [`attribute`](Self::attribute)
+/// pads what it adds, so that another message can follow; after [`content`](Self::content) the
+/// caller does so with [`pad`](Self::pad).
 ///
 /// ```
 /// use ipq_core::wire::nfnetlink::{Room, Writer, attribute, command, message_type};

@@ -5,8 +5,9 @@ use super::{QueuedPacket, attribute, hardware_address, timestamp};
 use crate::wire::nfnetlink::{HEADER_BYTES, Span};
 use crate::wire::{EtherType, Hook, Mark, Timestamp};
 
-/// Reads the attributes of a message that ends at byte `end`. Returns `None` if they are in another
-/// order than the kernel's, if there are others, or if any is wrong.
+/// Reads the attributes of a message that ends at byte `end`. Returns `None`, among others, if they
+/// are in another order than the kernel's, if there are some that it does not know, or if any is
+/// wrong.
 ///
 /// [`in_any_order`](super::in_any_order) does the same for any order, more slowly.
 #[inline(always)]
@@ -53,7 +54,7 @@ struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
     /// Takes the next attribute, which has `N` bytes with header and padding. If its type or its
-    /// content's length is another, takes nothing and returns `None`.
+    /// content's length is another, or if fewer bytes are left, takes nothing and returns `None`.
     #[inline(always)]
     fn next<const N: usize>(&mut self, kind: u16, length: u16) -> Option<&'a [u8; N]> {
         let (attribute, rest) = self.0.split_first_chunk::<N>()?;
@@ -79,8 +80,8 @@ impl<'a> Rest<'a> {
 
 /// Returns the span of the packet's bytes. `rest` begins at byte `at` of a message that ends at
 /// byte `end`, with the attribute that holds the packet's bytes. If nothing is left, the packet has
-/// no bytes, and the span is empty. Returns `None` if `rest` begins with another attribute, or if
-/// the attribute does not end the message, but for padding.
+/// no bytes, and the span is empty. Returns `None` if `rest` begins with anything else, or if the
+/// attribute does not end the message, but for padding.
 #[inline(always)]
 fn payload(rest: &[u8], at: usize, end: usize) -> Option<Span> {
     if at == end {
@@ -102,8 +103,8 @@ mod tests {
     use pretty_assertions::assert_eq;
     use proptest::prelude::*;
 
-    /// The attributes that kernels write before the packet's bytes, in their order: of each the
-    /// type, and the length of its content.
+    /// Those attributes which kernels write before the packet's bytes, and which [`in_order`]
+    /// knows, in their order: of each the type, and the length of its content.
     const WRITTEN: [(u16, u16); 13] = [
         (attribute::PACKET_HEADER, 7),
         (attribute::INCOMING_DEVICE, 4),
@@ -121,8 +122,8 @@ mod tests {
     ];
 
     /// Returns a message with zeros as headers and these attributes, each a type and a content
-    /// length. If `payload` is `Some`, an attribute of that length for the packet's bytes follows.
-    /// The bytes of each content count up from 0.
+    /// length. If `payload` is `Some`, the attribute for the packet's bytes follows, with that
+    /// content length. The bytes of each content count up from 0.
     fn message(attributes: &[(u16, u16)], payload: Option<u16>) -> Vec<u8> {
         let mut message = vec![0; HEADER_BYTES];
         for (kind, length) in attributes
