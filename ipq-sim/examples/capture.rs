@@ -1,5 +1,5 @@
-//! Runs a program on the packets of a capture, and asserts that it decided on all of them without a
-//! refused message.
+//! Runs a program on the packets of a capture. Asserts that it left no packet queued, and that no
+//! message of its was refused.
 //!
 //! ```text
 //! make -C ipq-core install PREFIX=$PWD/target/libipq       # the C library, once

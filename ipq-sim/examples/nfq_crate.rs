@@ -6,9 +6,9 @@
 //! ipq-sim run --pcap in.pcap --out out.pcap -- target/debug/examples/nfq_crate 0
 //! ```
 //!
-//! The filter reads the number with which the payload of each UDP packet begins. Of four
-//! consecutive numbers it drops the first, accepts the second, marks the third, and changes the
-//! last byte of the fourth.
+//! The filter reads the number with which the payload of each UDP packet begins. If the remainder
+//! of its division by 4 is 0, it drops the packet. It accepts the others: with remainder 1 as they
+//! are, with 2 marked, and with 3 after a change of their last byte.
 
 use nfq::{Queue, Verdict};
 use std::io;

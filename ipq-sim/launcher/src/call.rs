@@ -137,8 +137,8 @@ pub enum StatusForm {
     Extended,
 }
 
-/// A call by which a program gives up privileges, or hides from the launcher. Most fail if the
-/// program has no privileges.
+/// A call by which a program gives up privileges, or hides from the launcher. Most need a
+/// capability, at least for some arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Privileged {
     /// `setuid`, `setreuid` or `setresuid`.

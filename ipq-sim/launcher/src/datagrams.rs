@@ -1,4 +1,4 @@
-//! Moves many datagrams of a socket with one system call, and tells how many bytes are unread.
+//! Takes many datagrams from a socket with one system call, and tells how many bytes are unread.
 
 use crate::sys::{self, AT_ONCE};
 use std::io::{self, IoSliceMut};
@@ -34,8 +34,8 @@ impl Inbox {
 
     /// Takes the datagrams that wait in the socket, at most [`AT_ONCE`](Self::AT_ONCE), and returns
     /// their number. They replace the datagrams of the call before. Fails with `WouldBlock` if none
-    /// waits; the inbox is empty after any failure. Once the peer has closed its end, each datagram
-    /// that is taken is empty.
+    /// waits; the inbox is empty after any failure. Once the peer has closed its end, empty
+    /// datagrams come after those that wait.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.count = 0;
         let mut places: Vec<_> = self

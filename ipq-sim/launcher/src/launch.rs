@@ -26,7 +26,7 @@ fn making_a_process() -> RwLockWriteGuard<'static, ()> {
     MAKING_A_PROCESS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The calls of a program that are to be watched.
+/// The calls of a program that are to be watched, beside those that always are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// The netlink protocols whose `socket` calls are reported. These calls never reach the kernel.
@@ -35,9 +35,9 @@ pub struct Watch {
     /// call then costs some microseconds.
     pub receives: bool,
     /// `true` if `socket` for raw sockets and packet sockets is reported, too, and never reaches
-    /// the kernel. Then also reported are each call that sends or writes on a descriptor from
-    /// [`FIRST_RAW`](crate::FIRST_RAW) on, each send call by i386's `socketcall`, and each call
-    /// that reads or sets an option of any socket.
+    /// the kernel. Then also reported are the calls of [`Name::Send`], on descriptors from
+    /// [`FIRST_RAW`](crate::FIRST_RAW) on or by i386's `socketcall`, and each call that reads or
+    /// sets an option of any socket.
     pub raw_sockets: bool,
 }
 
@@ -82,21 +82,22 @@ pub struct Launched {
 /// The reason why a program could not be started.
 #[derive(Debug)]
 pub enum LaunchError {
-    /// The filter and its listener could not be installed: the kernel is too old, a container
-    /// forbids it, the architecture is not known to the launcher, or this process has no
-    /// descriptor left for the listener.
+    /// The filter and its listener could not be installed, for example because the kernel is too
+    /// old, a container forbids it, the architecture is not known to the launcher, or this process
+    /// has no descriptor left for the listener.
     NoListener(io::Error),
     /// The filter without a listener could not be installed, or the architecture is not known to
     /// the launcher.
     NoFilter(io::Error),
-    /// The program, or the thread that starts it, could not be started, there were no descriptors
-    /// for the pipe that tells of the start, or the listener failed before the program was there.
+    /// The program could not be started. This is the error, too, if the thread that starts it could
+    /// not be started, if there were no descriptors for the pipe that tells of the start, or if the
+    /// listener failed before the program was there.
     Program(io::Error),
 }
 
 /// Checks that [`launch`] can work here: installs the filter and its listener on a thread that ends
-/// at once. Starts no program. Fails if the kernel refuses the filter, or if the architecture is
-/// not known to the launcher.
+/// at once. Starts no program. Fails, among others, if the kernel refuses the filter, or if the
+/// architecture is not known to the launcher.
 pub fn can_launch(watch: &Watch) -> io::Result<()> {
     let interfaces = watch.interfaces()?;
     let filter = filter::assemble(&interfaces);
@@ -168,7 +169,7 @@ pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, 
 
 /// Waits until the starting thread reports the child, and returns the child. Meanwhile lets the
 /// calls proceed that close descriptors or send, and keeps all other watched calls for
-/// [`Listener::next_call`]. Fails if the program can't be started.
+/// [`Listener::next_call`]. Fails if the program can't be started, or if the listener fails.
 fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, ended: &OwnedFd) -> io::Result<Child> {
     let mut waiting = std::collections::VecDeque::new();
     let started = loop {

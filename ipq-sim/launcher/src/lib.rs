@@ -1,5 +1,5 @@
-//! Starts a program under a seccomp filter that reports its calls on sockets, and some others, to a
-//! listener. The caller answers them.
+//! Starts a program under a seccomp filter that reports some of its system calls to a listener:
+//! those that [`Name`] describes. The caller answers them.
 //!
 //! [`launch`] starts the program. From then on the kernel stops each of its processes and threads
 //! in the calls that the filter names, and reports a [`Call`] to the [`Listener`]. The caller
@@ -13,11 +13,12 @@
 //! |---|---|
 //! | `launch` | installs the filter and starts the program |
 //! | `filter` | assembles the filter, pure |
-//! | `table` | system call numbers of each architecture |
+//! | `table` | the watched system calls, with their numbers on each architecture |
+//! | `call` | what is reported of a call |
 //! | `listener` | reads calls, and answers them |
 //! | `sending` | reads the datagrams of a send call |
-//! | `process` | looks into a process that is stopped in a call |
-//! | [`datagrams`] | moves many datagrams with one call, and tells how much is unread |
+//! | `process` | looks into processes, mostly through /proc |
+//! | [`datagrams`] | takes many datagrams with one call, and tells how much is unread |
 //! | `sys` | the system calls without a safe wrapper |
 //!
 //! The package knows only the numbers of the netlink protocols that it is given. The caller decides

@@ -36,7 +36,7 @@ impl Listener {
         }
     }
 
-    /// Returns the calls that are watched.
+    /// Returns the watch that the program was launched with.
     #[must_use]
     pub const fn watch(&self) -> &Watch {
         &self.watch
@@ -294,8 +294,8 @@ impl Listener {
         process::copy_of(call.thread, descriptor)
     }
 
-    /// Fails a call if a signal waits for its thread and is not blocked. Returns `true` if so;
-    /// otherwise leaves the call waiting and returns `false`.
+    /// Fails a call if a signal waits for its thread or its process and is not blocked. Returns
+    /// `true` if so; otherwise leaves the call waiting and returns `false`.
     ///
     /// In a process with one thread the kernel runs the signal's handler, and then repeats the call
     /// or fails it with EINTR, as the handler was set up. In a process with several threads another

@@ -113,8 +113,8 @@ pub enum Activity {
     /// At least one thread is not asleep in a system call.
     Running,
     /// All threads are asleep in system calls, and at least one of the calls waits for input (a
-    /// receive call, `read`, `poll`, `select` or `epoll_wait`), or /proc does not tell which call
-    /// it is.
+    /// receive call, `read`, `readv`, a form of `poll`, `select` or `epoll_wait`, or any
+    /// `socketcall` of i386), or /proc does not tell which call it is.
     Waiting,
     /// All threads are asleep in system calls, none of which waits for input.
     Asleep,
@@ -166,7 +166,8 @@ fn is_asleep(stat: &str) -> bool {
 }
 
 /// Returns the numbers of the calls by which a process waits for input: receive calls, `read`,
-/// `poll`, `select` and `epoll_wait`.
+/// `readv`, the forms of `poll`, `select` and `epoll_wait`, and i386's `socketcall`, whatever it
+/// calls.
 fn waiting_calls(process: u32) -> &'static [i64] {
     if cfg!(target_arch = "x86_64") && is_of_32_bits(process) {
         WAITING_CALLS_OF_I386
