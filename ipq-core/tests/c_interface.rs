@@ -144,8 +144,8 @@ fn mistakes_are_errors_and_not_crashes() {
 }
 
 /// Runs `pass.c` with each value of `IPQ_TRANSPORT` in the README's table of what `pass.c` prints,
-/// and compares what it prints with the table. None of these values leads to a queue. Those that do
-/// are tested in ipq-conformance.
+/// and compares what it prints with the table. None of these values leads to a queue. Tests of
+/// values that do are in ipq-conformance.
 #[rstest]
 #[case::a_wrong_name_lists_the_right_ones("netlin")]
 #[case::a_wrong_setting_lists_the_right_ones("nfqueue:5=1")]

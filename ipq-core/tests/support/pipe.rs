@@ -23,9 +23,9 @@ pub(crate) enum Incoming {
     Failure(TransportError),
 }
 
-/// A transport in memory, without a clock. A receive that finds nothing fails at once with a
-/// time-out, unless it waits for ever: then it blocks until another thread puts something in or
-/// closes the pipe.
+/// A transport in memory, without a clock. A receive that finds nothing in an open pipe fails at
+/// once with a time-out, unless it waits for ever: then it blocks until another thread puts
+/// something in or closes the pipe.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     abi: Abi,
