@@ -1,5 +1,5 @@
 //! Runs a program for packet queues (libipq or NFQUEUE) on the packets of a capture. A run takes no
-//! privilege, and uses neither this machine's network nor its kernel's packet queues.
+//! privilege, and its packets touch neither this machine's network nor its kernel's packet queues.
 //!
 //! ```no_run
 //! use ipq_sim::programs::run::Run;
@@ -9,13 +9,13 @@
 //! # Ok::<(), ipq_sim::programs::run::RunError>(())
 //! ```
 //!
-//! The program runs unchanged. Where the system has seccomp's user notification (Linux 5.14), the
-//! program's calls for a queue's socket are answered with an emulated socket, however the program
-//! is linked and whatever it does to its environment. Elsewhere the program must have this
-//! project's libipq, which finds the emulator by `IPQ_TRANSPORT`, or the run must load the object
-//! of package ipq-preload into it. [`Run::choice`] returns which [`Launcher`] a run uses. A filter
-//! keeps a program that the run starts from the queues of this machine, unless the system takes no
-//! seccomp filter at all.
+//! The program runs unchanged. Where the system has seccomp's user notification (Linux 5.14), and
+//! unless another launcher is set, the program's calls for a queue's socket are answered with an
+//! emulated socket, however the program is linked and whatever it does to its environment.
+//! Elsewhere the program must have this project's libipq, which finds the emulator by
+//! `IPQ_TRANSPORT`, or the run must load the object of package ipq-preload into it. [`Run::choice`]
+//! returns which [`Launcher`] a run uses. A filter keeps a program that the run starts from the
+//! queues of this machine, unless the system takes no seccomp filter at all.
 //!
 //! Packets enter at the hook directly, without a routing decision, between two devices `eth0` and
 //! `eth1` that carry packets of any length. The [`Report`] says what was fed, what became of it and
@@ -72,7 +72,7 @@ const DEVICES: [&str; 2] = ["eth0", "eth1"];
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
     /// A packet is fed once its queue, and the receive buffer of the socket that listens to the
-    /// queue, have room for it. So no packet is lost for want of room.
+    /// queue, have room for it. So it is not lost for want of room when it enters.
     #[default]
     AsRead,
     /// This number of the capture's records is fed a second, counted from the time of the first
@@ -84,7 +84,7 @@ pub enum Rate {
 }
 
 /// The time for which the program has the capability `CAP_NET_ADMIN`. The kernel refuses messages
-/// that come without it (MSG-5).
+/// that come without it (MSG-5, NFQ-53).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetAdmin {
     /// The program always has `CAP_NET_ADMIN`.
@@ -169,8 +169,8 @@ pub enum RunError {
         /// The object that was to be loaded.
         object: PathBuf,
     },
-    /// The launcher seccomp was asked for and the system does not allow it, or the system refused
-    /// seccomp's filter when the program was to be started.
+    /// The launcher seccomp was asked for and the system does not allow it, or seccomp's filter
+    /// could not be installed when the program was to be started.
     #[error(
         "seccomp's user notification can't be had here: {reason}; it takes Linux 5.14, and a container that allows it: use the \
          launcher preload for a program with a libipq of its own, or transport for one with this project's"
@@ -233,14 +233,14 @@ pub enum RunError {
     #[error(transparent)]
     Watch(std::io::Error),
     /// A system call failed that sets up or serves the emulator's sockets. That includes making a
-    /// temporary directory for them.
+    /// temporary directory for them, and in it a link to the object of package ipq-preload.
     #[error("the emulator's socket failed: {0}")]
     Socket(#[from] std::io::Error),
 }
 
 impl Run {
     /// Prepares a run that starts `program` and feeds it the packets of `capture`, a pcap or pcapng
-    /// file.
+    /// file, or `-` for standard input.
     #[must_use]
     pub fn new(capture: impl Into<PathBuf>, program: impl Into<OsString>) -> Self {
         Self::with(capture.into(), Client::Program(program.into()))
@@ -286,8 +286,8 @@ impl Run {
         self
     }
 
-    /// Sets a directory that the dynamic loader searches first for the libraries of the program
-    /// (`LD_LIBRARY_PATH`), for a system whose loader does not find `libipq.so.0` by itself.
+    /// Puts a directory first in the program's `LD_LIBRARY_PATH`, the directories that the dynamic
+    /// loader searches, for a system whose loader does not find `libipq.so.0` by itself.
     #[must_use]
     pub fn library(mut self, directory: impl Into<PathBuf>) -> Self {
         self.library = Some(directory.into());
@@ -297,8 +297,8 @@ impl Run {
     /// Sets the shared object of the package ipq-preload, which the launcher preload loads into the
     /// program. Where seccomp can't be had, a program needs the object if it does not use this
     /// project's libipq: another libipq is linked into it, or it opens its netlink sockets itself.
-    /// The program must use the C library's functions, so it can't be linked statically as a whole.
-    /// Where seccomp can be had, the object is not used unless [`Launcher::Preload`] is set.
+    /// The program must use the C library's functions, and be linked dynamically. Where seccomp can
+    /// be had, the object is not used unless [`Launcher::Preload`] is set.
     #[must_use]
     pub fn preload(mut self, object: impl Into<PathBuf>) -> Self {
         self.preload = Some(object.into());
@@ -390,10 +390,10 @@ impl Run {
     }
 
     /// Sets the greatest number of packets that may be fed and not known to be read. A packet is
-    /// known to be read once it or a later packet of its socket has a verdict, or once the program
-    /// has read all its messages and waits for more, or has run on for half a second. Unless set,
-    /// only the queue and the receive buffer limit the number. The number has no effect with a rate
-    /// of [`Rate::PerSecond`] or [`Rate::Max`].
+    /// known to be read once it or a later packet of its socket has a verdict, once it has its
+    /// fate, or once the program has read all its messages and waits for more, or has run on for
+    /// half a second. Unless set, only the queue and the receive buffer limit the number. The
+    /// number has no effect with a rate of [`Rate::PerSecond`] or [`Rate::Max`].
     #[must_use]
     pub fn in_flight(self, most: NonZeroUsize) -> Self {
         Self {
@@ -432,10 +432,10 @@ impl Run {
     }
 
     /// Adds a rule at the end of its chain; it should be of the [hook](Self::hook) at which packets
-    /// enter. With at least one rule, the packets that no rule queues are let through; without any,
-    /// every packet is queued. If a rule names a queue by its number and no
-    /// [profile](Self::profile) was set, the emulated kernel is the one for nfnetlink, whatever
-    /// socket the program opens.
+    /// enter. With at least one rule, the packets that no rule queues go on without the program;
+    /// without any, the run makes rules that queue every packet. If a rule names a queue by its
+    /// number and no [profile](Self::profile) was set, the emulated kernel is the one for
+    /// nfnetlink, whatever socket the program opens.
     ///
     /// ```
     /// # use ipq_core::Hook;
@@ -452,8 +452,8 @@ impl Run {
         self
     }
 
-    /// Sets the receive buffer of the program's sockets, in bytes as `getsockopt` returns them
-    /// (SOCK-4). Unless set, it is the profile's.
+    /// Sets the receive buffer (SOCK-4) of the program's sockets, in bytes as `getsockopt` returns
+    /// them. Unless set, it is the profile's.
     #[must_use]
     pub fn receive_buffer(mut self, bytes: u32) -> Self {
         self.profile.receive_buffer = bytes;
@@ -470,8 +470,9 @@ impl Run {
     }
 
     /// Gives the program emulated raw sockets: `SOCK_RAW` of `AF_INET` and `AF_INET6`, and packet
-    /// sockets (`AF_PACKET`). What it sends by them is [reported](Watch::own_packet), and does not
-    /// reach this machine's network. Without this call, this machine's kernel answers the program's
+    /// sockets (`AF_PACKET`). What it sends by them does not reach this machine's network, and is
+    /// [reported](Watch::own_packet); a packet that was lost is only noted in the report's
+    /// [remarks](Report::remarks). Without this call, this machine's kernel answers the program's
     /// calls for such sockets. The run fails with another launcher than [`Launcher::Seccomp`].
     #[must_use]
     pub fn raw_sockets(self) -> Self {
@@ -488,12 +489,12 @@ impl Run {
         Self { quiet: true, ..self }
     }
 
-    /// Sets the kernel that is emulated, whatever socket the program opens. Unless set, it is Linux
-    /// 3.4.10 for a program that opens a socket of `ip_queue`, and Linux 6.18 for one that opens a
-    /// socket of nfnetlink. Call this method before [`queue_length`](Self::queue_length) and
-    /// [`receive_buffer`](Self::receive_buffer), which change the profile. A program of 32 bits
-    /// that uses `ip_queue` needs a profile of 32 bits, and on a machine of 64 bits
-    /// [`Launcher::Seccomp`], too.
+    /// Sets the kernel that is emulated, whatever socket the program opens. Unless another method
+    /// or a [rule](Self::rule) says otherwise, it is Linux 3.4.10 for a program that opens a socket
+    /// of `ip_queue`, and Linux 6.18 for one that opens a socket of nfnetlink. Call this method
+    /// before [`queue_length`](Self::queue_length) and [`receive_buffer`](Self::receive_buffer),
+    /// which change the profile. A program of 32 bits that uses `ip_queue` needs a profile of 32
+    /// bits, and on a machine of 64 bits [`Launcher::Seccomp`], too.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         self.only(&profile, KernelReason::Asked)
@@ -546,10 +547,10 @@ impl Run {
         self.go_watched(&mut ())
     }
 
-    /// Runs the program as [`go`](Self::go) does, and reports to `watch` each record of the
-    /// capture, the progress, and each message if [`watch.traces()`](Watch::traces) returns `true`.
-    /// An error of `watch` ends the run. A `Vec<PacketReport>` is a watch that keeps the reports on
-    /// the records.
+    /// Runs the program as [`go`](Self::go) does, and reports to `watch` each record of the capture
+    /// that is read, each packet that the program sends itself, the progress, and each message if
+    /// [`watch.traces()`](Watch::traces) returns `true`. An error of `watch` ends the run. A
+    /// `Vec<PacketReport>` is a watch that keeps the reports on the records.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if let Some(numbered) = self.numbered.filter(|_| self.names_numbers()) {
             return self.clone().only(&numbered, KernelReason::Rule).go_watched(watch);
@@ -570,8 +571,8 @@ impl Run {
     }
 
     /// Checks that a program on this machine can use the profile's byte order and word size. Fails
-    /// if the byte order is not this machine's. Fails if the word size is not this machine's
-    /// either, unless the run starts a program by the launcher seccomp.
+    /// if the byte order is not this machine's. Fails, too, if the word size is not, unless the run
+    /// starts a program by the launcher seccomp.
     fn check_layout(&self) -> Result<(), RunError> {
         let profile = self.profile.name;
         let abi = self.profile.abi;

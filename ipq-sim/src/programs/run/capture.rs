@@ -3,7 +3,7 @@
 //!
 //! A [`Capture`] is read by a thread of its own, while the run goes on. The thread reads ahead by a
 //! bounded number of bytes. Of each record only the first [`input::LONGEST_PART`] bytes are looked
-//! at, more than any frame around an IP packet has; the rest is skipped.
+//! at, more than an IP packet and the headers before it take; the rest is skipped.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -72,11 +72,11 @@ pub struct Packet {
 pub enum CaptureEnd {
     /// The capture ended after its last record.
     Whole,
-    /// The capture ended within a record, as happens if its writer was killed, or a compressed
-    /// capture ended within its compressed data.
+    /// The capture ended within a record or a block, as happens if its writer was killed, or a
+    /// compressed capture ended within its compressed data.
     WithinRecord,
-    /// The reader met bytes that the format does not allow, or could not read on. The text says
-    /// what is wrong.
+    /// The reader met bytes that the format or its own limits do not allow, or could not read on.
+    /// The text says what is wrong.
     Damaged(String),
 }
 
@@ -226,8 +226,8 @@ impl Capture {
         }
     }
 
-    /// Returns how the capture ended, once all its records were taken from it. Returns `None`
-    /// before.
+    /// Returns how the capture ended, once that is known and all its records were taken from it.
+    /// Returns `None` before.
     pub(super) fn end(&self) -> Option<&CaptureEnd> {
         self.end.as_ref().filter(|_| self.records.is_empty())
     }

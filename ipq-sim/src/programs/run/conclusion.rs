@@ -1,5 +1,5 @@
-//! Finds out how a run went as a whole: its findings and its outcome. They depend on what happened,
-//! and not on the order in which the emulator noticed it.
+//! Finds out how a run went as a whole: its findings and its outcome. They are found when the run
+//! is over, from what happened in it.
 
 use super::capture::CaptureEnd;
 use super::refusal::{Refusal, Request};
@@ -33,12 +33,12 @@ pub enum ProgramEnd {
 /// The outcome of a run. Variants are ordered from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Every packet that could be fed was fed and has a fate, at least one of them was queued to
-    /// the program, and the program did not fail. Refused messages, a program that had to be
-    /// killed, and a capture that ends within a record count as success, too.
+    /// Every packet that could be fed was fed and has a fate, the program did not fail, and not all
+    /// packets went past it for want of a listener or of a rule. Refused messages, a program that
+    /// had to be killed, and a capture that ends within a record count as success, too.
     Success,
     /// No packet could be fed, or none was queued to the program: nobody listened to the packets'
-    /// queues, or no rule queued them. Nothing else went wrong.
+    /// queues, or no rule queued them. Nothing happened that counts as a failure.
     NothingTried,
     /// The program failed, did not use a queue, did not decide on every packet, or closed its queue
     /// with packets that had no verdict; the caller stopped the run; or the capture is damaged.
@@ -55,22 +55,22 @@ pub(super) struct Conduct {
     pub(super) has_listened: BTreeSet<QueueId>,
     /// The queues to which the rules sent packets that were fed, with or without a listener.
     pub(super) used: BTreeSet<QueueId>,
-    /// The kind of queues that the program used.
+    /// The kind of queues that the emulated kernel has, and whether the program bound one.
     pub(super) queues: Queues,
     /// With `ip_queue`, the number of messages that asked for a copy mode, without those that were
     /// refused. With nfnetlink, the number of times at which a queue was found to have a copy mode
-    /// other than NONE. 0 means that no copy mode was set.
+    /// other than NONE. 0 means that no such mode was set.
     pub(super) modes: u64,
     /// The number of packet messages that were put on the program's connections, read or not.
     pub(super) handed: u64,
     /// `true` if the program had messages unread in a receive buffer when the run was over.
     pub(super) has_unread: bool,
-    /// `true` if the program opened no emulated socket, and its launcher serves programs of
+    /// `true` if the program opened no emulated socket, and the run has them for programs of
     /// `ip_queue` alone.
     pub(super) ip_queue_alone: bool,
 }
 
-/// The kind of queues that a program used, and whether it bound one.
+/// The kind of queues that a kernel has, and whether the program bound one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Queues {
     /// The queues of `ip_queue`, one for each family.
@@ -94,7 +94,7 @@ impl Conduct {
 /// The reason why a run was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
-    /// Every packet of the capture has a fate, or the program ended.
+    /// Every packet that could be fed has a fate, or the program ended.
     Done,
     /// No packet got a verdict or its fate for this time, the run's patience.
     Patience(Duration),
@@ -102,7 +102,7 @@ pub(super) enum Over {
     Stopped,
 }
 
-/// A finding about a run. Its text is one sentence.
+/// A finding about a run. Its text is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
@@ -110,7 +110,8 @@ pub enum Finding {
     Interrupted,
     /// The program opened no emulated socket, and packets were left undecided or none was fed.
     NeverOpened {
-        /// `true` if the launcher serves programs of `ip_queue` alone, as preload and transport do.
+        /// `true` if the run has sockets for programs of `ip_queue` alone: with the launchers
+        /// preload and transport, or if it starts no program.
         ip_queue_alone: bool,
         /// The time for which the run waited in vain: its patience. `None` if the program ended.
         waited: Option<Duration>,
@@ -156,12 +157,11 @@ pub enum Finding {
     Failed(ProgramEnd),
     /// The program did not end after the run had sent SIGTERM, and was killed.
     Killed,
-    /// The whole capture was read, and none of its records was fed. The inner value is the number
-    /// of records.
+    /// The capture was read to its end, and none of its records was fed. The inner value is the
+    /// number of records.
     NothingFed(u64),
-    /// Every packet that was fed was dropped or let through because its queue had no listener at
-    /// that time, or was let through because no rule queued it. A rule sent at least one of them to
-    /// a queue.
+    /// Every packet that was fed was dropped because its queue had no listener at that time, or got
+    /// through without having been queued. A rule sent at least one of them to a queue.
     Nobody {
         /// The queues to which the rules sent packets.
         used: BTreeSet<QueueId>,

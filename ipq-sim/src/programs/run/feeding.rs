@@ -1,11 +1,12 @@
 //! Feeds the packets of a capture to the kernel, each at its time, and follows them to their fates.
 //!
 //! At [`Rate::AsRead`], a packet is fed once its queue and the receive buffer have room for it, so
-//! that none is lost for want of room. The next packet enters right after the verdict that makes
-//! room for it, before the program's next message is carried out. So it depends on the program's
-//! messages, and not on time, which packets have entered when a message is carried out. If a
-//! listener closes its socket with packets unread, these packets count as not fed, and are fed
-//! again to the next listener. So no packet's fate depends on how many packets were fed ahead.
+//! that it is not lost for want of room when it enters. A packet for which a verdict makes room
+//! enters right after the verdict, before the program's next message is carried out. So it depends
+//! on the program's messages, and as a rule not on time, which packets have entered when a message
+//! is carried out. If a listener closes its socket with packets unread, these packets count as not
+//! fed, and are fed again to the next listener. That keeps the packets' fates from depending on how
+//! many packets were fed ahead.
 
 use super::capture::{Capture, NotFed, Packet};
 use super::conclusion::{Conduct, Queues};
@@ -30,8 +31,8 @@ use std::time::{Duration, Instant};
 /// After these, messages are moved between the program and the kernel.
 const BURST: usize = 32;
 
-/// The time for which a packet waits for a listener of its queue while only other queues have
-/// listeners. After it the packet is fed all the same.
+/// The time for which a packet waits for a listener of its queue. After it the packet is fed all
+/// the same if another queue has a listener.
 const OTHER_QUEUE: Duration = Duration::from_secs(1);
 
 /// The state of feeding a capture's packets to the kernel.
@@ -57,8 +58,8 @@ pub(super) struct Feeding<'a> {
     /// the program itself, or at which the next record of the capture was last awaited. At first,
     /// the time at which the run began.
     pub(super) last_event: Instant,
-    /// The time since which the next packet is held back because its queue has no listener. `None`
-    /// if it is not held back for that.
+    /// The time at which the next packet was first held back because its queue has no listener.
+    /// `None` if it was never held back for that.
     waiting_since: Option<Instant>,
     /// The room for the kernel's events while they are noted. Empty at any other time, and kept for
     /// its memory.
@@ -68,8 +69,8 @@ pub(super) struct Feeding<'a> {
     /// The refusals of the program's messages that were handed to the program and are not noted
     /// yet.
     refusals: Vec<Refusal>,
-    /// `true` if the run has switched to the kernel for a program with a socket of nfnetlink.
-    /// `false` with the kernel with which the run began.
+    /// `true` while the run is at the kernel for a program with a socket of nfnetlink. `false`
+    /// while it is at the kernel with which it began.
     is_numbered: bool,
     /// The numbers of the first and the last queue that the rules send packets to, if the rules
     /// were made from what the program listens to; otherwise `None`.
@@ -303,9 +304,9 @@ impl<'a> Feeding<'a> {
             .map_or_else(|| Ok(way(Some(socket))), Err)
     }
 
-    /// Checks that a packet that no rule queues may be fed. It may once any program has waited for
-    /// its first packet, or, if the run [feeds at once](Run::at_once), once some queue has a
-    /// listener. Fails with what the packet has to wait for.
+    /// Checks that a packet that no rule queues may be fed. It may if any program that listens has
+    /// waited for its first packet, or, if the run [feeds at once](Run::at_once), once some queue
+    /// has a listener. Fails with what the packet has to wait for.
     fn has_any_begun(&mut self, kernel: &Kernel) -> Result<(), Hold> {
         if self.lanes.values().any(|lane| lane.has_begun) {
             return Ok(());

@@ -72,10 +72,10 @@ pub(super) fn protocols() -> Vec<u32> {
     queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
 }
 
-/// Returns the calls of the program that the launcher seccomp watches: those for sockets of the
-/// [`protocols`], and those for raw sockets if the run emulates them. With a rate other than
-/// [`Rate::AsRead`], receive calls are watched, too, since packets can be lost then, and the
-/// program is told of an overrun (SOCK-4).
+/// Returns the run's settings for the launcher seccomp, which watches the calls for sockets of the
+/// [`protocols`], those for raw sockets if the run emulates them, and some other calls in any case.
+/// With a rate other than [`Rate::AsRead`], receive calls are watched, too, since packets can be
+/// lost then, and the program is told of an overrun (SOCK-4).
 pub(super) fn watch(run: &Run) -> Watch {
     Watch {
         protocols: protocols(),

@@ -1,5 +1,5 @@
-//! Reads from a program's file how the program is linked, and to which libipq. The choice of a
-//! launcher depends on it.
+//! Reads from a program's file how the program is linked, and whether to libipq. Without seccomp,
+//! the choice of a launcher depends on it.
 
 use elf::ElfBytes;
 use elf::abi::{DT_NEEDED, DT_STRTAB, PT_INTERP, PT_LOAD};

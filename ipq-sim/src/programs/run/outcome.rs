@@ -30,8 +30,8 @@ const MOST_NOT_FED: usize = 1 << 16;
 /// out.
 const MOST_REFUSALS: usize = 16;
 
-/// The greatest number of bytes of packets in the reports that are held back behind a packet
-/// without a fate. If there are more, they are reported first, and that packet later.
+/// The greatest number of bytes of packets in the reports on packets with a fate that are held back
+/// behind a packet without one. If there are more, they are reported first, and that packet later.
 const MOST_BYTES: usize = 16 << 20;
 
 /// The report on one record of a capture.
@@ -41,14 +41,14 @@ pub struct PacketReport {
     pub index: u64,
     /// The record: its time, and its packet or the reason why none was fed.
     pub record: Record,
-    /// The packet id in the program's last verdict on the packet, accepted or refused. `None` if
-    /// the program gave none.
+    /// The packet id in the program's last verdict on the packet, accepted or refused. `None` if no
+    /// verdict on it is known.
     pub packet_id: Option<PacketId>,
     /// The accepted verdicts on the packet, in order. There are several if the packet was queued
     /// again.
     pub verdicts: Vec<VerdictReport>,
-    /// The verdicts on the packet that the kernel refused, as far as the program got the answers:
-    /// at most the first 16.
+    /// The verdicts on the packet that the kernel refused, as far as the program got the answers
+    /// while the packet was still in the queue: at most the first 16.
     pub refusals: Vec<Refusal>,
     /// The packet's fate. `None` if the record has no packet, or if its packet was not fed.
     pub fate: Option<Fate>,
@@ -57,16 +57,16 @@ pub struct PacketReport {
     pub unqueued: Option<Unqueued>,
 }
 
-/// The reason why a packet got through without having been queued. Its text ends a sentence that
-/// begins with "passed".
+/// The reason why a packet got through without having been queued. Its text is to follow the word
+/// "passed" and a colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unqueued {
     /// No rule sent the packet to a queue.
     NoRule,
     /// The packet's queue had no listener, and its rule has `--queue-bypass`.
     Bypass,
-    /// The packet's queue was full, and the program had set the queue's flag to accept packets
-    /// then.
+    /// The packet's queue or its listener's receive buffer had no room, and the program had set the
+    /// queue's flag to accept packets then (NFQ-12).
     FailOpen,
 }
 

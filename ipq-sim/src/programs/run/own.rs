@@ -9,9 +9,9 @@ use bytes::Bytes;
 pub struct OwnPacket {
     /// The number of the packet among those that the program sent in this way, counted from 0.
     pub number: u64,
-    /// The time of the send, by the capture's clock: the time of the first record that was fed and
-    /// had no outcome yet. If there was none, the time of the record that was reported last; before
-    /// any was, the time of the capture's first record, or 0 if that had not been read yet.
+    /// The time of the send, by the capture's clock: the time of the first record whose outcome the
+    /// reports were waiting for. If there was none, the time of the record that was reported last;
+    /// before any was, the time of the capture's first record, or 0 if that had not been read yet.
     pub time: CaptureTime,
     /// The bytes of the IP packet, without a link header; or the reason why the program sent no IP
     /// packet.

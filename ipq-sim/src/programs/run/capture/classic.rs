@@ -69,8 +69,8 @@ impl Classic {
     /// Reads the next record, and moves the input behind it. Calls `record` with the record's
     /// header and the frame's captured bytes, and returns what it returns. If the record is longer
     /// than [`LONGEST_PART`], `record` gets only the first of the captured bytes. Fails at the end
-    /// of the input, also within the record, and if the record states more than [`LONGEST_FRAME`]
-    /// captured bytes.
+    /// of the input, also within the record, if the input can't be read, and if the record states
+    /// more than [`LONGEST_FRAME`] captured bytes.
     pub(super) fn next<R>(
         &mut self,
         input: &mut Input,

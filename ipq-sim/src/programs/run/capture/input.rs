@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The longest part that [`Input::part`] returns, in bytes. Any frame around an IP packet is
-/// shorter.
+/// The longest part that [`Input::part`] returns, in bytes. An IP packet and the headers before it
+/// take fewer.
 pub(super) const LONGEST_PART: usize = 256 << 10;
 
 /// The size of an [`Input`]'s buffer, in bytes.
@@ -33,7 +33,7 @@ pub(super) struct Input {
 #[derive(Debug)]
 pub(super) enum Short {
     /// The input ended after this number of the bytes that were asked for. 0 stands for an end
-    /// between two records.
+    /// between two records; within a record the number is at least 1.
     Ended(usize),
     /// The input can't be read any further.
     Failed(io::Error),

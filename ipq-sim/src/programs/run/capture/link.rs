@@ -95,7 +95,8 @@ pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<
 }
 
 /// Returns the bytes of the IP packet in an Ethernet frame, with any padding after it. Does not
-/// check the packet's own header. Fails if the frame holds no IP packet.
+/// check the packet's own header, or whether there are any bytes of it. Fails if the frame holds
+/// another protocol, or a header before the packet is not whole.
 pub(in super::super) fn in_ethernet(frame: &[u8]) -> Result<&[u8], NotFed> {
     ethernet::frame(frame).map(|found| found.packet)
 }

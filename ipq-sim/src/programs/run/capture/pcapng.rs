@@ -39,7 +39,7 @@ impl PcapNg {
     }
 
     /// Reads the block that begins the first section, and moves the input behind it. Fails if the
-    /// block is damaged, states a version other than 1, or is cut.
+    /// block is damaged, states a version other than 1, is cut, or can't be read.
     pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
         let mut file = Self {
             order: ByteOrder::Little,
@@ -51,7 +51,7 @@ impl PcapNg {
     }
 
     /// Returns `true` if `held` begins with a whole block of any kind, by the length that the block
-    /// states.
+    /// states in the present section's byte order.
     pub(super) fn holds_block(&self, held: &[u8]) -> bool {
         held.len() >= 8 && held.len() as u64 >= u64::from(self.order.u32(held, 4))
     }
@@ -59,7 +59,8 @@ impl PcapNg {
     /// Reads on to the next block with a packet, and moves the input behind it. Calls `record` with
     /// the frame's header and its captured bytes, and returns what it returns. If the block is
     /// longer than [`LONGEST_PART`], `record` gets only the first of the captured bytes. Fails at
-    /// the end of the input, also within a block, and at a block that the format does not allow.
+    /// the end of the input, also within a block, if the input can't be read, and at a block that
+    /// the format or this reader does not allow.
     pub(super) fn next<R>(
         &mut self,
         input: &mut Input,
@@ -101,8 +102,8 @@ impl PcapNg {
 
     /// Returns the type and the length of the next block, and leaves the block in the input. A
     /// block that begins a section sets the byte order of the section and removes all known
-    /// interfaces. Fails if such a block has no known byte order or a version other than 1, and if
-    /// a block states fewer than 12 bytes.
+    /// interfaces. Fails, among others, if such a block has no known byte order or a version other
+    /// than 1, and if a block states fewer than 12 bytes.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
         if first.starts_with(&block::SECTION_HEADER.to_le_bytes()) {
@@ -138,8 +139,9 @@ impl PcapNg {
         Ok(header)
     }
 
-    /// Skips the whole block that comes next in the input, its header included. Fails if the block
-    /// states another length at its end than at its beginning.
+    /// Skips the whole block that comes next in the input, its header included. Fails if the input
+    /// ends before the block does or can't be read, or if the block states another length at its
+    /// end than at its beginning.
     fn pass(&self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
         // Bodies are padded to 4 bytes. Some writers do not count the padding in the length.
         let whole = u64::from(block.length).next_multiple_of(4);
@@ -155,8 +157,8 @@ impl PcapNg {
         )))
     }
 
-    /// Adds the interface that the next block describes, and leaves the block in the input. Fails
-    /// if the section has [`MOST_INTERFACES`] already, or if the block is too short.
+    /// Adds the interface that the next block describes, and leaves the block in the input. Fails,
+    /// among others, if the section has [`MOST_INTERFACES`] already, or if the block is too short.
     fn add_interface(&mut self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
         if self.interfaces.len() == MOST_INTERFACES {
             return Err(Stop::Damaged(format!(

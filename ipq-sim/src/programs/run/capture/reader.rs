@@ -77,7 +77,8 @@ impl Reader {
     }
 
     /// Returns `true` if the bytes that are held begin with a whole record, or with a whole block
-    /// of any kind. Otherwise the next read may wait for the source.
+    /// of any kind. Otherwise, and if the block holds no packet, the next read may wait for the
+    /// source.
     pub(super) fn has_whole_record(&self) -> bool {
         let held = self.input.held();
         match &self.format {

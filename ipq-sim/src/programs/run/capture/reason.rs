@@ -8,8 +8,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NotFed {
-    /// The capture has only a part of the frame, and the packet or its header is not whole in that
-    /// part.
+    /// The capture has only a part of the frame, in which the packet or a header is not whole, or
+    /// seems wrong.
     Cut,
     /// The frame is of the link layer with this number, in which no packet is looked for.
     LinkType(u16),

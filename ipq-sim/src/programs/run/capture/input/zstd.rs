@@ -28,8 +28,8 @@ impl<R: Read> Frames<R> {
     }
 
     /// Begins the next frame that holds data, and passes over skippable frames. Returns `false` at
-    /// the end of the source. Fails if the source ends within a frame's header or a skippable frame,
-    /// or if the bytes are no frame.
+    /// the end of the source. Fails, among others, if the source ends within a frame's header or a
+    /// skippable frame, or if the bytes are no frame.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.source.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {

@@ -5,7 +5,7 @@ use super::{Found, ppp, split};
 
 /// Returns the IP packet of an Ethernet frame. The returned header has the frame's addresses, and
 /// the `EtherType` that the frame would have without tags and other headers before the packet.
-/// Fails if the frame holds no IP packet.
+/// Fails if the frame holds another protocol, or a header before the packet is not whole.
 pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     let (header, rest) = split::<14>(frame)?;
     let mut header = *header;
@@ -21,7 +21,7 @@ pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
 /// Returns the IP packet in `rest`, the bytes after the `EtherType` `protocol` or after a length in
 /// its place. Looks behind VLAN tags, MPLS labels, and headers of PPP, `PPPoE` and IEEE 802.2.
 /// Returns also the `EtherType` that the packet would have if it followed the Ethernet header
-/// directly. Fails if another protocol or no packet is found.
+/// directly. Fails if another protocol is found, or a header before the packet is not whole.
 pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8]), NotFed> {
     let mut is_tagged = false;
     let packet = loop {
@@ -57,8 +57,8 @@ pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8])
 
 /// Returns the IP packet in `rest`, which begins with a header of IEEE 802.2. A SNAP header may
 /// follow that one. Fails with [`NotFed::LogicalLink`] if the first header stands for neither IP
-/// nor SNAP, with [`NotFed::Organisation`] if the SNAP header does not hold an `EtherType`, and as
-/// [`payload`] does for that `EtherType`.
+/// nor SNAP, with [`NotFed::Organisation`] if the SNAP header does not hold an `EtherType`, with
+/// [`NotFed::Short`] if a header is not whole, and as [`payload`] does for that `EtherType`.
 pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     let (header, after) = split::<3>(rest)?;
     match *header {
@@ -78,7 +78,7 @@ pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
 
 /// Returns the bytes after MPLS labels if they begin with an IP version, 4 or 6. `rest` begins with
 /// the first label. Fails with [`NotFed::Circuit`] if the bytes begin otherwise, and with
-/// [`NotFed::Short`] if none follow the labels.
+/// [`NotFed::Short`] if none follow the labels or a label is not whole.
 pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
     loop {
         let ([_, _, bottom, _], after) = split(rest)?;

@@ -1,8 +1,8 @@
 //! Names of the link types and protocols in which no IP packet is looked for, by their numbers in
 //! captures.
 
-/// Returns the name that the list of tcpdump.org gives to a link type. Knows some of the types in
-/// which no IP packet is looked for, and returns `None` for all others.
+/// Returns a link type's name, as a rule that of the list of tcpdump.org. Knows some of the types
+/// in which no IP packet is looked for, and returns `None` for all others.
 pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     Some(match number {
         3 => "AX25",

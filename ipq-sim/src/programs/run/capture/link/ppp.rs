@@ -4,7 +4,8 @@ use super::super::NotFed;
 use super::{ethernet, split};
 
 /// Returns the IP packet of a PPP frame, with or without the address and control bytes of HDLC
-/// before it, or of a frame of Cisco's HDLC. Fails if the frame holds another protocol.
+/// before it, or of a frame of Cisco's HDLC. Fails if the frame holds another protocol, or a header
+/// before the packet is not whole.
 pub(super) fn frame(frame: &[u8]) -> Result<&[u8], NotFed> {
     match frame {
         [0xff, 0x03, rest @ ..] => payload(rest),

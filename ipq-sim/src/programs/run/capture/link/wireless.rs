@@ -41,7 +41,7 @@ fn flags(header: &[u8]) -> Option<u8> {
 
 /// Returns the IP packet of an 802.11 data frame, and the header that the packet would have on
 /// Ethernet. If `is_padded`, the frame's header is padded to a multiple of 4 bytes. Fails for
-/// frames that are encrypted, aggregated (A-MSDU), without data, or of another protocol.
+/// frames that are cut, encrypted, aggregated (A-MSDU), without data, or of another protocol.
 fn data(frame: &[u8], is_padded: bool) -> Result<Found<'_>, NotFed> {
     const AGGREGATE: u8 = 0x80;
     let (control, _) = split::<2>(frame)?;
