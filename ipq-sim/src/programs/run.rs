@@ -342,10 +342,11 @@ impl Run {
         self.linkage().is_static
     }
 
-    /// Returns `true` if the program's file names a `libipq.so` to load, or has this project's
-    /// libipq linked in. With this project's libipq the program connects to the emulator that
-    /// `IPQ_TRANSPORT` names, and needs no object loaded into it. Returns `false` if the file can't
-    /// be read or is no ELF file, such as a script, and for a run that starts no program.
+    /// Returns `true` if the program's file names a `libipq.so` to load, or seems to have this
+    /// project's libipq linked in, since it contains `IPQ_TRANSPORT`. With this project's libipq
+    /// the program connects to the emulator that `IPQ_TRANSPORT` names, and needs no object loaded
+    /// into it. Returns `false` if the file can't be read or is no ELF file, such as a script, and
+    /// for a run that starts no program.
     #[must_use]
     pub fn has_libipq(&self) -> bool {
         self.linkage().has_libipq
@@ -539,10 +540,10 @@ impl Run {
     }
 
     /// Runs the program on the capture, ends the program, and returns the report. The run is over
-    /// when every packet of the capture was delivered or dropped and the program has nothing more
-    /// to do, when the program ends, when the flag of [`stop_when`](Self::stop_when) is `true`, or
-    /// when the [patience](Self::patience) is at its end. If no packet was fed, only the last three
-    /// end it.
+    /// when every packet that could be fed was delivered or dropped and the program has nothing
+    /// more to do, when the program ends, when the flag of [`stop_when`](Self::stop_when) is
+    /// `true`, or when the [patience](Self::patience) is at its end. If no packet was fed, only the
+    /// last three end it.
     pub fn go(&self) -> Result<Report, RunError> {
         self.go_watched(&mut ())
     }

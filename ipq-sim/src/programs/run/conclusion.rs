@@ -34,11 +34,11 @@ pub enum ProgramEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Every packet that could be fed was fed and has a fate, the program did not fail, and not all
-    /// packets went past it for want of a listener or of a rule. Refused messages, a program that
-    /// had to be killed, and a capture that ends within a record count as success, too.
+    /// packets went past it, as for want of a listener or of a rule. Refused messages, a program
+    /// that had to be killed, and a capture that ends within a record count as success, too.
     Success,
-    /// No packet could be fed, or none was queued to the program: nobody listened to the packets'
-    /// queues, or no rule queued them. Nothing happened that counts as a failure.
+    /// No packet could be fed, or none was queued to the program, as when nobody listened to the
+    /// packets' queues or no rule queued them. Nothing happened that counts as a failure.
     NothingTried,
     /// The program failed, did not use a queue, did not decide on every packet, or closed its queue
     /// with packets that had no verdict; the caller stopped the run; or the capture is damaged.

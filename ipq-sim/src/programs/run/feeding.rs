@@ -43,8 +43,8 @@ pub(super) struct Feeding<'a> {
     pub(super) conduct: Conduct,
     /// The packets that were fed and have no fate yet, by their serials.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    /// For each listening socket, the packets whose messages went to the socket and that its
-    /// program may not have read.
+    /// For each socket that listens or once did, the packets whose messages went to the socket and
+    /// that its program may not have read.
     lanes: HashMap<SocketId, Lane, FixedState>,
     /// The numbers of the records whose packets were fed, and were unread when their listener
     /// closed. They are fed again, before the capture's next record.

@@ -23,7 +23,8 @@ pub(super) struct Linkage {
     /// `true` if the file names no dynamic loader, so that no object can be loaded into the
     /// program.
     pub(super) is_static: bool,
-    /// `true` if the file names a `libipq.so` to load, or has this project's libipq linked in.
+    /// `true` if the file names a `libipq.so` to load, or seems to have this project's libipq
+    /// linked in.
     pub(super) has_libipq: bool,
     /// The size of the program's words; `None` if it is not known.
     pub(super) word: Option<WordSize>,
