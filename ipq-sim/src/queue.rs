@@ -61,8 +61,9 @@ impl QueueId {
         }
     }
 
-    /// Returns the queue of `ip_queue` or `ip6_queue` that a netlink protocol leads to, loaded or
-    /// not. Returns `None` if it leads to neither, as always on a kernel with numbered queues.
+    /// Returns the queue of `ip_queue` or `ip6_queue` that a netlink protocol leads to, whether the
+    /// kernel has that queue now or not. Returns `None` if it leads to neither, as always on a
+    /// kernel with numbered queues.
     pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
         if rules.numbered.is_some() {
             return None;
@@ -90,7 +91,8 @@ impl fmt::Display for QueueId {
     }
 }
 
-/// The facts about a packet that its PACKET frame tells, but for the packet's id and its bytes.
+/// The facts about a packet that its PACKET frame of `ip_queue` tells, but for the packet's id and
+/// its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketDetails {
     pub(crate) mark: u32,
@@ -176,8 +178,8 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Unloads the module of a family's queue. Returns the items of the packets that were queued,
-    /// oldest first (EVT-2). Does nothing and returns none if the module is not loaded.
+    /// Unloads the module of a family's queue, which drops every queued packet (EVT-2). Returns the
+    /// packets' items, oldest first. Does nothing and returns none if the module is not loaded.
     pub(crate) fn unload(&mut self, family: Family, records: &mut Records) -> Vec<T> {
         let module = &mut self.ip_queues[family];
         match std::mem::replace(module, Module::Absent) {

@@ -1,9 +1,9 @@
 //! The sockets of an emulated kernel for programs in other processes.
 //!
 //! Programs get their sockets by two means. Those that know of the emulator connect to a path, with
-//! [`ipq_core::transport::unix`]: see `requests`. The others are started by the launcher, and their
-//! calls are answered by this server: see `launched`. Both kinds have a connection for each socket,
-//! which carries frames.
+//! [`ipq_core::transport::unix`]: see `requests`. The others are started by the launcher, which
+//! reports calls of theirs to this server: see `launched`. Both kinds have a connection for each
+//! emulated netlink socket, which carries frames.
 //!
 //! A [`Server`] has connections and no kernel. The caller gives a kernel to each
 //! [`turn`](Server::turn), which moves the messages that are there, and waits for some at most as
@@ -201,7 +201,7 @@ impl Server {
     /// Moves the messages that are there between programs and the kernel, and answers requests and
     /// calls. If there is nothing to do, first waits, at most for `wait` (for ever if `None`); it
     /// may also return earlier with nothing done. Calls `observer` for each message, and for each
-    /// overrun that a program was told of. A signal ends the turn.
+    /// overrun that a program was told of. A signal during the wait ends the turn.
     pub fn turn(
         &mut self,
         kernel: &mut Kernel,
@@ -242,9 +242,10 @@ impl Server {
         self.answer_receiving()
     }
 
-    /// Waits at most for `wait` until there is something to do. Returns `true` if there is a new
-    /// connection, a request or a call, and maybe messages of programs. Returns `false` if there
-    /// are only messages, or nothing came in time. Returns `None` after a signal.
+    /// Waits at most for `wait` until there is something to do. Returns `true` if there is
+    /// something for `events`, such as a new connection, a request or a call, and maybe messages of
+    /// programs. Returns `false` if there are only messages, or nothing came in time. Returns
+    /// `None` after a signal.
     fn wait(&mut self, wait: Option<Duration>) -> io::Result<Option<bool>> {
         let wait = match wait {
             Some(Duration::ZERO) => wait,
@@ -299,16 +300,16 @@ impl Server {
         })
     }
 
-    /// Brings the emulated receive buffers up to date: asks every connection how much its program
-    /// has read, and removes that.
+    /// Brings the emulated receive buffers up to date: asks the connections how much their programs
+    /// have read, and removes that.
     pub fn look(&mut self, kernel: &mut Kernel) {
         for frames in self.frames_mut() {
             frames.look(kernel);
         }
     }
 
-    /// Returns `true` if every emulated receive buffer is empty: the programs had read every frame
-    /// at the last [`look`](Self::look). Returns `true` without any program, too.
+    /// Returns `true` if the programs had read every frame at the last [`look`](Self::look), and no
+    /// overrun is left to tell. Returns `true` without any program, too.
     #[must_use]
     pub fn all_read(&self, kernel: &Kernel) -> bool {
         self.frames().all(|frames| !kernel.is_readable(frames.socket))
@@ -320,7 +321,8 @@ impl Server {
         self.frames().any(Frames::has_enough)
     }
 
-    /// Returns `true` if any program, by the launcher or at the path, has an emulated socket open.
+    /// Returns `true` if any program, by the launcher or at the path, has an emulated netlink
+    /// socket open.
     #[must_use]
     pub fn has_programs(&self) -> bool {
         self.frames().next().is_some()
@@ -362,8 +364,8 @@ impl Server {
 
     /// Takes the messages that programs have sent, at most [`MOST_IN_A_ROW`] batches from each
     /// connection, and gives them to the kernel. Closes the emulated sockets whose connections the
-    /// programs have closed. So a socket that its program has closed is closed here before the
-    /// program's next socket is bound.
+    /// programs have closed. So, as a rule, a socket that its program has closed is closed here
+    /// before the program's next socket is bound.
     fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
         let mut keys = ready(&self.inputs)?;
         let silent = |connection: &Connection| matches!(connection, Connection::Frames(frames) if frames.waits_for == WaitsFor::Space);
@@ -438,8 +440,7 @@ impl Server {
                         frames.skip_foreign(kernel);
                         frames.fill(kernel, allocations, observer);
                     }
-                    // A message that comes after a batch that was not full is taken at the next
-                    // turn.
+                    // A message that comes after a batch that was not full is taken later.
                     if count < Inbox::AT_ONCE {
                         return;
                     }
@@ -449,8 +450,8 @@ impl Server {
     }
 
     /// Closes the emulated socket of a program that has closed its connection. Before that, tells
-    /// `observer` which packets the program has not read. `reset` says that the connection was
-    /// closed with frames unread.
+    /// `observer` what is known of the packets that the program has not read. `reset` says that the
+    /// connection was closed with frames unread.
     fn close(&mut self, kernel: &mut Kernel, key: u64, reset: bool, observer: &mut dyn Observer) {
         let Some(Connection::Frames(mut frames)) = self.connections.remove(&key) else {
             return;
@@ -470,8 +471,8 @@ impl Server {
         observer.carried_out(kernel);
     }
 
-    /// Sends notices of overruns and senders, and then puts frames on every connection, as many as
-    /// it takes now (SOCK-4).
+    /// Sends notices of overruns (SOCK-4) and senders, and then puts frames on every connection, as
+    /// many as it takes now.
     fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         self.give_notice(kernel, observer);
         let Self {
@@ -581,7 +582,8 @@ fn queued_packet(protocol: i32, datagram: &[u8], abi: Abi) -> Option<(QueueId, P
 
 impl AsFd for Server {
     /// Returns a descriptor that is readable when a [`turn`](Server::turn) has messages, requests
-    /// or calls to take, for a caller who waits for other things, too.
+    /// or calls to take, for a caller who waits for other things, too. Some messages do not make it
+    /// readable at once, so the caller should wait with a timeout.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.all_waits.call_once(|| {
             for (part, key) in [(&self.events, 0), (&self.inputs, 1)] {

@@ -70,7 +70,7 @@ impl Refusal {
                 requirement: numbered::broken(&request, header.message_type, errno),
             });
         }
-        // Kernels before 2.6.32 quote only the header.
+        // Kernels up to 2.6.28 quote only the header (ERA-1).
         let body = error.quoted.get(Header::BYTES..).unwrap_or_default();
         Some(Self {
             request: request(&header, body, protocol, abi),
@@ -107,9 +107,9 @@ fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     })
 }
 
-/// Returns the requirement of `ip_queue` by which a kernel answers a message with EINVAL: the first
-/// that the header breaks, in the order of the kernel's checks. If the header breaks none, the copy
-/// mode or the verdict after it must be the invalid one.
+/// Returns a requirement of `ip_queue` by which a kernel answers a message with EINVAL: one that
+/// the header breaks. If the header breaks none, the copy mode or the verdict after it must be the
+/// invalid one.
 fn invalid(header: &Header, abi: Abi) -> Requirement {
     let objection = Cell::new(None);
     let bytes = header.write(abi);

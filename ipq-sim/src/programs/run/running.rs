@@ -16,15 +16,15 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The longest wait of a turn: the run checks at least this often whether the program has ended.
+/// The longest wait of a turn, so that the run soon finds out that the program has ended.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The first pause before the run checks again whether the program has read everything and waits.
 /// Each further pause is twice as long as the one before, up to 128 times this one.
 const SOON: Duration = Duration::from_micros(50);
 
-/// The time after which a program that has read everything and still runs is treated as one that
-/// waits.
+/// The time after which a program that still runs is treated as one that waits: the time since it
+/// has read everything, or since every packet has a fate.
 const BUSY: Duration = Duration::from_millis(500);
 
 /// A run that is under way: the emulated kernel, the program, its server, and the packets.
@@ -98,8 +98,8 @@ impl<'a> Running<'a> {
                 bytes_read: self.feeding.capture.bytes_read(),
             };
             watch.progress(progress).map_err(RunError::Watch)?;
-            // If nothing was fed, the program is still served until the patience ends or the
-            // program ends.
+            // If nothing was fed, the program is still served until it ends, the run is stopped, or
+            // the patience ends.
             if self.feeding.is_done() && self.feeding.has_fed() && self.is_at_rest() {
                 // One more turn takes the answer to the last verdict to the program.
                 return self.turn(Duration::ZERO, watch);
@@ -117,8 +117,8 @@ impl<'a> Running<'a> {
             {
                 return Ok(());
             }
-            // If programs are started elsewhere, the first one may connect late: until then,
-            // patience has no end, unless there is nothing to feed.
+            // If programs are started elsewhere, the first one may connect late: until a record is
+            // fed, patience has no end, unless there is nothing to feed.
             let patient = self.program.is_none() && self.feeding.outcomes.records() == 0 && !self.feeding.is_done();
             if !patient && self.feeding.last_event.elapsed() > self.run.patience {
                 self.over = Over::Patience(self.run.patience);

@@ -25,7 +25,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The way in which the program ended.
     pub program: ProgramEnd,
-    /// Remarks on calls of the program that were answered otherwise than the program may expect.
+    /// Remarks on calls of the program that did something else than the program may expect.
     pub remarks: Remarks,
 }
 
@@ -48,7 +48,7 @@ pub enum KernelReason {
     Rule,
     /// The program opened a socket of nfnetlink.
     Nfnetlink,
-    /// The program opened no socket of nfnetlink.
+    /// The program opened no socket of nfnetlink, or another of its sockets chose the kernel.
     NoNfnetlink,
 }
 
@@ -98,8 +98,8 @@ impl fmt::Display for ChosenKernel {
 pub struct Summary {
     /// The number of records of the capture that were read, whether their packets were fed or not.
     pub records: u64,
-    /// `true` if the run ended before the whole capture was read. The records that were not read
-    /// are counted nowhere.
+    /// `true` if the capture was not read up to its end, or up to damage in it. The records that
+    /// were not read are counted nowhere.
     pub is_read_in_part: bool,
     /// The number of records that were not fed, by reason.
     pub not_fed: BTreeMap<NotFed, u64>,
@@ -113,8 +113,8 @@ pub struct Summary {
     pub dropped: BTreeMap<DropReason, u64>,
     /// The number of packets that were fed and had no fate when the run ended.
     pub still_queued: u64,
-    /// The number of the program's messages that the kernel refused, as far as the program got the
-    /// answers.
+    /// The number of the program's messages that the kernel refused, as far as the answers were
+    /// sent to the program.
     pub refused: u64,
     /// The first refusal that was counted in `refused`. `None` if there was none.
     pub first_refusal: Option<Refusal>,

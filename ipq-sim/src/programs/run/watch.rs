@@ -9,16 +9,17 @@ pub trait Watch {
     /// Called once for each record of the capture that is read: when its packet has its fate or is
     /// known not to be fed, and the records before it have been reported; at the latest at the end
     /// of the run. There is one exception to the order. A packet without a fate lets later records
-    /// come first once more than 16,384 packets with a fate, more than 16 MiB of such packets, or
-    /// more than 65,536 records that can't be fed are held back behind it.
+    /// come first once more than 16,384 packets with a fate, more than 16 MiB of such packets (as
+    /// they were in the capture, and as they got through), or more than 65,536 records that can't
+    /// be fed are held back behind it.
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())
     }
 
     /// Called when the program has sent a packet by a raw socket of its own. At that time
-    /// [`packet`](Self::packet) has been called for the records before the first one without a
-    /// fate, and not for that one.
+    /// [`packet`](Self::packet) has, as a rule, been called for the records before the first packet
+    /// that was fed and has no fate, and not for that packet.
     fn own_packet(&mut self, packet: OwnPacket) -> io::Result<()> {
         let _ = packet;
         Ok(())

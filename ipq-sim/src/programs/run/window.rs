@@ -4,7 +4,9 @@
 //! The window limits how many packets may be fed. A packet leaves the window when that packet or a
 //! later one gets a verdict, since programs read in order, when the packet gets its fate, or when
 //! the program has read everything and waits. All of these depend on what the program does, and not
-//! on when the emulator looks, so that every run feeds packets at the same points.
+//! on when the emulator looks, so that every run feeds packets at the same points. The one
+//! exception is a program that has read everything and runs on: after half a second, its packets
+//! leave the window, too.
 
 use crate::books::PacketSerial;
 use std::collections::VecDeque;

@@ -9,7 +9,8 @@
 //! The messages of a program at work do not wake the server one by one, since a wake-up costs both
 //! processes more than a message does. The kernel reports space on a connection when three quarters
 //! of its send buffer are free. While more than a quarter is unread and the program sends messages,
-//! the server waits for space alone, and then takes all messages that have come.
+//! the server waits for space alone, at most a few milliseconds, and then takes the messages that
+//! have come.
 
 use super::Observer;
 use crate::kernel::Kernel;
@@ -113,11 +114,10 @@ pub(super) enum End {
 enum Known {
     /// Nothing is known: the program may have read frames since the last look.
     Not,
-    /// All frames on the connection are unread. At the last look the program was stopped in a call
-    /// that may close descriptors, and no frame was put there after it.
+    /// The program was last seen stopped in a call that may close descriptors, and no frame was put
+    /// on the connection since. All frames there count as unread.
     Exactly,
-    /// As `Exactly`, but frames were put on the connection once after that look. They are unread,
-    /// too.
+    /// As `Exactly`, but frames were put on the connection once since. They count as unread, too.
     ButForLater,
 }
 
@@ -291,8 +291,7 @@ impl Frames {
                 observer.handed(protocol, frame.each_ref().map(|part| &part[..]));
             }
             // Frames that are put on the connection while the program is stopped in a closing call
-            // are unread. If more are put there later, the program has gone on, and may have read
-            // some.
+            // are unread. If more are put there later, the program may have gone on and read some.
             if sent > 0 {
                 self.known = match self.known {
                     Known::Exactly => Known::ButForLater,

@@ -3,10 +3,10 @@
 //!
 //! `socket` for a queue's protocol is answered with one end of a Unix socket pair. Send and receive
 //! calls, poll and fcntl work on that end as on a netlink socket, so that as a rule they are not
-//! stopped for each packet. A `recvfrom` that asks for the sender's address is: see `receiving`. A
-//! call that names a descriptor is recognised by the inode of the socket behind the descriptor,
-//! which is equal for copies and in children. Calls on sockets that are not emulated go on to this
-//! machine's kernel.
+//! stopped for each packet. A `recvfrom` on a socket of nfnetlink that asks for the sender's
+//! address is: see `receiving`. A call that names a descriptor is recognised by the inode of the
+//! socket behind the descriptor, which is equal for copies and in children. Calls on sockets that
+//! are not emulated go on to this machine's kernel.
 
 mod raw;
 mod receiving;
@@ -56,10 +56,10 @@ pub(super) struct Launched {
     receiving: Vec<Receiving>,
 }
 
-/// The remarks on calls that were answered otherwise than the program may expect, each once.
+/// The remarks on calls that did something else than the program may expect, each once.
 pub type Remarks = BTreeSet<Remark>;
 
-/// A remark on calls that were answered otherwise than the program may expect.
+/// A remark on calls that did something else than the program may expect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Remark {
@@ -81,16 +81,16 @@ pub enum Remark {
     /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have, and
     /// got EPROTONOSUPPORT.
     IpQueue,
-    /// The program gave up privileges by the call of this name, which would have failed because the
-    /// program lacks the capability that the call needs. The call was answered with success, and
-    /// not carried out.
+    /// The program asked to give up privileges by the call of this name, or by one of its kind,
+    /// which would have failed because the program lacks the privilege that the call needs. The
+    /// call was answered with success, and not carried out.
     Pretended(&'static str),
-    /// A process can't be looked into, so that its calls on sockets went on to this machine's
-    /// kernel.
+    /// A process can't be looked into, so that one of its calls on a socket went on to this
+    /// machine's kernel.
     Hidden,
-    /// A packet that the program sent by a raw socket was lost. It was sent by a descriptor with so
-    /// low a number that the launcher did not report the call. Without the address in the call, the
-    /// bytes could not be made into a packet; or they were more than any packet has.
+    /// A packet that the program sent by a raw socket was lost. The launcher did not report the
+    /// call that sent it, as with a descriptor of too low a number. Without the address in the
+    /// call, the bytes could not be made into a packet; or they were more than any packet has.
     LostRaw,
 }
 
@@ -174,8 +174,8 @@ impl Server {
     }
 
     /// Returns the ids of the program's processes, as far as they are known: those with a living
-    /// thread that made a watched call, and those that hold an emulated socket. Returns none if no
-    /// program was started for this server.
+    /// thread that made a watched call, and those that hold an emulated netlink socket. Returns
+    /// none if no program was started for this server.
     #[must_use]
     pub fn launched_processes(&self) -> BTreeSet<u32> {
         let Some(launched) = &self.launched else {
@@ -194,18 +194,18 @@ impl Server {
         processes
     }
 
-    /// Returns `true` if the process that opened this socket waits for input, in a receive call,
-    /// `read`, `poll`, `select` or `epoll_wait`, and no call and no message of any program is left
-    /// to be taken. If that process is gone, or asleep in another call, looks at the processes that
-    /// hold the socket: one of them must wait. Always returns `true` for a socket of a program that
-    /// connected to the path, and for a closed one.
+    /// Returns `true` if, as far as /proc tells, the process that opened this socket waits for
+    /// input, in a receive call, `read`, `poll`, `select` or `epoll_wait`, and no call and no
+    /// message of any program is left to be taken. If that process is gone, or asleep in another
+    /// call, looks at the processes that hold the socket: one of them must wait. Always returns
+    /// `true` for a socket of a program that connected to the path, and for a closed one.
     #[must_use]
     pub fn waits(&self, socket: SocketId) -> bool {
         let given = self.frames().find(|frames| frames.socket == socket);
         let (Some(given), Some(launched)) = (given.and_then(|frames| frames.given), &self.launched) else {
             return true;
         };
-        // While a call is left to answer, its thread is stopped in it, which is no wait for input.
+        // While a call is left to take, its thread is stopped in it, which is no wait for input.
         if launched.listener.has_call() {
             return false;
         }
@@ -231,7 +231,7 @@ impl Server {
         poll(&mut connections, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// Returns the remarks on the calls that were answered so far.
+    /// Returns the remarks so far.
     #[must_use]
     pub fn remarks(&self) -> Remarks {
         let remarks = self.launched.as_ref().map(|launched| launched.remarks.clone());
@@ -274,8 +274,8 @@ impl Server {
             .is_some_and(|launched| !launched.receiving.is_empty())
     }
 
-    /// Answers the receive calls that are stopped until a datagram comes, if one has come, their
-    /// time is over, or a signal interrupts them.
+    /// Answers those of the stopped receive calls for which a datagram has come, or which can wait
+    /// no longer, as after a signal.
     pub(super) fn answer_receiving(&mut self) -> io::Result<()> {
         let Some(launched) = &mut self.launched else {
             return Ok(());
@@ -287,8 +287,9 @@ impl Server {
     }
 
     /// Answers a `recvfrom` call that asks for the sender's address. A pending overrun fails the
-    /// call with ENOBUFS. If no datagram is there, the call may stay stopped until one comes. On a
-    /// socket that is not emulated, this machine's kernel carries the call out.
+    /// call with ENOBUFS. If no datagram is there, the call may stay stopped until one comes. On
+    /// any other socket than an emulated netlink socket, this machine's kernel carries the call
+    /// out.
     fn answer_receive(
         &mut self,
         kernel: &mut Kernel,
@@ -457,8 +458,8 @@ impl Server {
     }
 
     /// Replaces the kernel by the observer's kernel for a program that opens a socket of this
-    /// protocol. Does so only while no program has a socket, and only if the observer has such a
-    /// kernel.
+    /// protocol. Does so only while no program has an emulated netlink socket, and only if the
+    /// observer has such a kernel.
     fn choose_kernel(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer, protocol: i32) {
         if !self.has_programs()
             && let Some(chosen) = observer.kernel_for(protocol)
@@ -703,8 +704,8 @@ fn on_socket(
     Ok(Some(0))
 }
 
-/// Returns ENOBUFS as an error if the program is to be told of an overrun, and notes that it was
-/// told. Tells `observer`, too (SOCK-4).
+/// Returns ENOBUFS as an error if the program is to be told of an overrun (SOCK-4), and notes that
+/// it was told. Tells `observer`, too.
 fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), Errno> {
     if std::mem::take(&mut frames.overran) {
         observer.passed(Passed::Overrun);
@@ -797,8 +798,8 @@ fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-/// Sets the send buffer to twice 4 MiB, more than any emulated one, so that no verdict waits.
-/// Without the privilege for that, it gets as many bytes as the system grants.
+/// Sets the send buffer to twice 4 MiB, more than any emulated one, so that hardly any verdict
+/// waits. Without the privilege for that, it gets as many bytes as the system grants.
 fn enlarge_send_buffer(socket: &OwnedFd) {
     const MOST: usize = 4 << 20;
     if sockopt::set_socket_send_buffer_size_force(socket, MOST).is_err() {

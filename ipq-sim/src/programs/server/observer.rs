@@ -35,8 +35,8 @@ pub enum Unread {
 /// Observes the turns of a [`Server`](super::Server).
 pub trait Observer {
     /// Called when a program that was started for the server opens a socket of this netlink
-    /// protocol, while no program has a socket. Returns the kernel that is to replace the present
-    /// one, or `None` to keep it. By default returns `None`.
+    /// protocol, while no program has an emulated netlink socket. Returns the kernel that is to
+    /// replace the present one, or `None` to keep it. By default returns `None`.
     fn kernel_for(&mut self, protocol: i32) -> Option<Kernel> {
         let _ = protocol;
         None

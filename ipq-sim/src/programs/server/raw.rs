@@ -1,14 +1,14 @@
 //! Raw sockets: which packet leaves a machine when a program sends bytes by one. No I/O.
 //!
 //! Three kinds of sockets send packets that a program has made itself: raw sockets of IPv4 and of
-//! IPv6, whose IP header the program or the kernel makes, and packet sockets, which send frames. No
-//! packet reaches a network, and the sockets receive none.
+//! IPv6, whose IP header the program or the kernel makes, and packet sockets, which send frames or
+//! network packets. No packet reaches a network, and the sockets receive none.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `ipv4`, `ipv6` | make a packet with the header that the kernel would fill in |
-//! | `packet` | packet sockets, which send frames |
-//! | `options` | keeps what a program has set with setsockopt |
+//! | `ipv4`, `ipv6` | raw sockets of IP, and the headers that the kernel would make or complete |
+//! | `packet` | packet sockets |
+//! | `options` | the options of a socket |
 
 mod ipv4;
 mod ipv6;
@@ -27,7 +27,8 @@ use rustix::net::{AddressFamily, SocketType};
 /// A packet that a program sent by a raw socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawPacket {
-    /// The bytes that would leave the machine. They begin with the header that `layer` names.
+    /// The bytes that would leave the machine. They should begin with the header that `layer`
+    /// names; a header that the program made is hardly checked.
     pub bytes: Bytes,
     /// The kind of header that the bytes begin with.
     pub layer: RawLayer,
@@ -110,7 +111,7 @@ impl RawSocket {
     }
 
     /// Returns the address that the socket is connected to, as getpeername does. Fails with
-    /// ENOTCONN if there is none, and with EOPNOTSUPP for a packet socket.
+    /// ENOTCONN if there is none or its port is 0, and with EOPNOTSUPP for a packet socket.
     pub(super) fn peer(&self) -> Result<Vec<u8>, Errno> {
         match &self.kind {
             Kind::Ipv4(socket) => socket.peer(),
@@ -131,7 +132,7 @@ impl RawSocket {
         self.options.value(level, name)
     }
 
-    /// Returns the most bytes that one call may send.
+    /// Returns the most bytes that may be sent in one datagram.
     pub(super) fn longest(&self) -> usize {
         match &self.kind {
             Kind::Ipv4(_) => ipv4::LONGEST,
@@ -161,8 +162,8 @@ impl RawSocket {
     }
 
     /// Returns the packet that leaves when a program sends `bytes` to an address that was not seen.
-    /// Takes the address from the bytes themselves if they have their header or the socket is a
-    /// packet socket, and otherwise the address that the socket is connected to.
+    /// Takes the address from the IP header if the bytes have one, makes one up for a packet
+    /// socket, and otherwise takes the address that the socket is connected to.
     pub(super) fn send_somewhere(&mut self, bytes: Vec<u8>) -> Result<RawPacket, Errno> {
         let named = match &self.kind {
             Kind::Packet(socket) => Some(socket.named_by(&bytes)),

@@ -33,8 +33,8 @@ impl Granted {
 }
 
 impl Server {
-    /// Accepts one connection that waits at the path, if one waits. If the system has no descriptor
-    /// or memory left, or the server has [`MOST_CONNECTIONS`], closes the connection.
+    /// Accepts one connection that waits at the path, if one waits. Closes it at once if the server
+    /// has [`MOST_CONNECTIONS`], and tries to if the system has no descriptor or memory left.
     pub(super) fn accept(&mut self) -> io::Result<()> {
         let Some(place) = &self.place else {
             return Ok(());
@@ -70,9 +70,9 @@ impl Server {
     }
 
     /// Reads the request of a new connection and answers it. Keeps the connection only if the
-    /// request opened a socket or asked for notices, and closes it otherwise. Closes a new
-    /// connection, too, if it sent anything else or is at its end, and a connection for notices if
-    /// it sent anything or is at its end.
+    /// request was for a socket or for notices and was granted, and closes it otherwise. Closes a
+    /// new connection, too, if it sent anything else or is at its end, and a connection for notices
+    /// if it sent anything or is at its end.
     pub(super) fn has_asked(&mut self, kernel: &mut Kernel, key: u64) {
         let (descriptor, is_new) = match self.connections.get(&key) {
             Some(Connection::New(descriptor)) => (descriptor, true),
@@ -123,7 +123,7 @@ impl Server {
             let frames = Frames::new(descriptor, socket, process_id, None);
             self.connections.insert(key, Connection::Frames(frames));
         } else if let Ok(Granted::Text(text)) = result {
-            // A program that does not read the text gets none: sending does not wait.
+            // The text is lost if it can't be sent at once: sending does not wait.
             let _ = tell(text.as_bytes());
         } else if let (Ok(_), Request::Notices { socket }, Ok(_)) = (result, request, sent) {
             self.connections.insert(key, Connection::Notices(descriptor, socket));

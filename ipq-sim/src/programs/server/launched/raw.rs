@@ -1,11 +1,11 @@
 //! A program's raw sockets.
 //!
-//! `socket` is answered with one end of a Unix socket pair, as for a queue's socket. The program's
-//! descriptor has so high a number that the filter reports each call that sends on it, and the
-//! datagrams are read from the program's memory before the call returns. So each packet has its
-//! place among the verdicts. If the program sends by a copy of the descriptor with a low number, or
-//! by a call that is not watched, the bytes come through the Unix socket: without their address,
-//! and a little later.
+//! `socket` is answered with one end of a Unix socket pair, as for a queue's socket. As a rule, the
+//! program's descriptor has so high a number that the filter reports the usual calls that send on
+//! it, and the datagrams are read from the program's memory before the call returns. So each packet
+//! has its place among the verdicts. If the program sends by a copy of the descriptor with a low
+//! number, or by a call that is not watched, the bytes come through the Unix socket: without their
+//! address, and a little later.
 
 use super::{CLOSE_ON_EXEC, EMFILE, KIND, Launched, address, errno, option_bytes, put_address, put_value};
 use crate::kernel::Kernel;
@@ -46,8 +46,8 @@ impl Server {
         raw_sockets.find(|raw| Some(raw.inode) == inode)
     }
 
-    /// Answers a call of `socket` for a raw socket: gives the caller a descriptor from
-    /// [`FIRST_RAW`] on, or fails the call.
+    /// Answers a call of `socket` for a raw socket: gives the caller a descriptor, from
+    /// [`FIRST_RAW`] on if the caller's limit allows it, or fails the call.
     pub(super) fn answer_raw_socket(&mut self, launched: &mut Launched, call: &Call) -> io::Result<()> {
         let _none = no_new_process();
         match self.open_raw(launched, call) {
@@ -113,8 +113,8 @@ impl Server {
     }
 
     /// Takes the datagrams that came through a raw socket's connection: those whose calls were not
-    /// reported. One that is longer than any packet is lost. Forgets the socket if the program has
-    /// closed it.
+    /// reported. One that is longer than any packet is lost, and so is one of which no packet can
+    /// be made. Forgets the socket if the program has closed it.
     pub(in crate::programs::server) fn take_raw(&mut self, key: u64, observer: &mut dyn Observer) {
         let Some(Connection::Raw(raw)) = self.connections.get_mut(&key) else {
             return;

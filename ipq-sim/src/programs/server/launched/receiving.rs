@@ -3,7 +3,8 @@
 //! The address that a Unix socket gives has the length and the port id of the kernel's, but not its
 //! family. Programs such as those on libpcap look at the family. So the server carries out their
 //! call, on a copy of the descriptor, and writes the address as a netlink socket does. If no
-//! datagram is there, a call that would wait stays stopped until one comes.
+//! datagram is there, a call that would wait stays stopped until one comes, its time is over, or a
+//! signal interrupts it.
 
 use super::{EFAULT, SENDER, put_address, read};
 use crate::programs::server::LONGEST;
@@ -17,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// The longest wait of a turn while a receive call is stopped: its signals and its time-out are
-/// checked at least this often.
+/// checked about this often.
 pub(in crate::programs::server) const LOOK: Duration = Duration::from_millis(20);
 
 /// A `recvfrom` call that is stopped until a datagram comes.
@@ -54,7 +55,7 @@ pub(super) fn answer(listener: &Listener, call: &Call) -> io::Result<Option<Rece
 impl Receiving {
     /// Answers the call if a datagram has come, the call's time is over, a signal interrupts the
     /// call, or its descriptor can no longer be copied. Returns the call if it stays stopped.
-    /// Returns `None` if it was answered, or if its thread is gone.
+    /// Returns `None` if it was answered, or if its thread is no longer stopped in it.
     pub(super) fn again(self, listener: &Listener) -> io::Result<Option<Self>> {
         let call = &self.call;
         if !listener.is_stopped(call) {
@@ -84,8 +85,8 @@ fn give(listener: &Listener, call: &Call, received: Result<i64, Errno>) -> io::R
 /// Receives a datagram from `descriptor` by the call's flags, without waiting, and writes the
 /// datagram and the kernel's netlink address into the caller's memory. Returns what the call is to
 /// return: the number of bytes written, or the whole length if the caller's flags have `MSG_TRUNC`.
-/// Fails with EAGAIN if no datagram is there, and with EFAULT if the caller's memory can't be read
-/// or written.
+/// Fails, among others, with EAGAIN if no datagram is there, and with EFAULT if the caller's memory
+/// can't be read or written.
 fn receive(listener: &Listener, call: &Call, descriptor: &OwnedFd) -> Result<i64, Errno> {
     // If the room for the address has no readable length, the call fails before a datagram is
     // taken.

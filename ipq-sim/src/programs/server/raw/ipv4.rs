@@ -7,7 +7,7 @@ use ipq_core::Errno;
 use rustix::io::Errno as System;
 use std::net::Ipv4Addr;
 
-/// The most bytes that one call may send.
+/// The most bytes that may be sent in one datagram.
 pub(super) const LONGEST: usize = 0xffff;
 
 /// The length of a header without options, in bytes.
@@ -26,7 +26,7 @@ const DONT_FRAGMENT: u8 = 0x40;
 #[derive(Debug)]
 pub(super) struct Ipv4 {
     protocol: u16,
-    /// The socket's own address, set by a bind or else by the first connect; 0.0.0.0 before.
+    /// The socket's own address: 0.0.0.0 until a bind or a connect sets it.
     local: Ipv4Addr,
     /// The address and the port that the socket is connected to; `None` if there is none. The port
     /// has no effect on packets.
@@ -83,8 +83,8 @@ impl Ipv4 {
 
     /// Returns the packet that leaves when a program sends `bytes` to `address`, or without one to
     /// the connected address. By the options, the bytes have an IPv4 header, which is completed, or
-    /// get one. Fails without any address, and for a broadcast address that the options do not
-    /// allow.
+    /// get one. Fails, among others, without any address, and for 255.255.255.255 if the options do
+    /// not allow broadcasts.
     pub(super) fn send(&mut self, bytes: Vec<u8>, address: Option<&[u8]>, options: &Options) -> Result<Vec<u8>, Errno> {
         let destination = match address {
             Some(address) => parse(address)?.0,

@@ -7,8 +7,8 @@ use ipq_core::Errno;
 use rustix::io::Errno as System;
 use std::net::Ipv6Addr;
 
-/// The most bytes that one call may send: a header, and the most bytes that its length field can
-/// state.
+/// The most bytes that may be sent in one datagram: a header, and the most bytes that its length
+/// field can state.
 pub(super) const LONGEST: usize = HEADER + 0xffff;
 
 /// The length of the fixed header, in bytes.
@@ -29,7 +29,7 @@ const UDP: u16 = 17;
 #[derive(Debug)]
 pub(super) struct Ipv6 {
     protocol: u16,
-    /// The socket's own address, set by a bind or else by the first connect; `::` before.
+    /// The socket's own address: `::` until a bind or a connect sets it.
     local: Ipv6Addr,
     /// The address and the port that the socket is connected to; `None` if there is none. A port
     /// other than 0 names the protocol of packets.
@@ -86,8 +86,8 @@ impl Ipv6 {
 
     /// Returns the packet that leaves when a program sends `bytes` to `address`, or without one to
     /// the connected address. By the options, the bytes have an IPv6 header, which is left as it
-    /// is, or get one. Fails without any address, and for bytes that are shorter than the header
-    /// that they should have.
+    /// is, or get one. Fails, among others, without any address, and for bytes that are shorter
+    /// than the header that they should have.
     pub(super) fn send(&self, bytes: Vec<u8>, address: Option<&[u8]>, options: &Options) -> Result<Vec<u8>, Errno> {
         let (destination, protocol) = match address {
             Some(address) => self.destination(parse(address)?)?,
@@ -103,8 +103,8 @@ impl Ipv6 {
     }
 
     /// Returns the address that a packet goes to, and the packet's protocol: the port if it is not
-    /// 0, and otherwise the socket's protocol. Fails with EINVAL for a port that is not the
-    /// socket's protocol, unless that is `IPPROTO_RAW` and the port is at most 255.
+    /// 0, and otherwise the socket's protocol. Fails with EINVAL for a port above 255, and for one
+    /// that is not the socket's protocol, unless that is `IPPROTO_RAW`.
     fn destination(&self, (address, port): (Ipv6Addr, u16)) -> Result<(Ipv6Addr, u16), Errno> {
         match port {
             0 => Ok((address, self.protocol)),
@@ -115,7 +115,7 @@ impl Ipv6 {
 
     /// Returns a packet with `payload` behind a header that the kernel would make. Fills in the
     /// payload's checksum if the options say at which offset. Fails with EMSGSIZE if the payload is
-    /// longer than 65,535 bytes.
+    /// longer than 65,535 bytes, and with EINVAL if it ends before its checksum does.
     fn with_header(
         &self,
         payload: &[u8],

@@ -1,5 +1,5 @@
-//! The options of raw sockets. Those that change a sent packet have their effect; most others are
-//! only kept for getsockopt.
+//! The options of raw sockets. The usual ones that change a sent packet have their effect; most
+//! others are only kept for getsockopt.
 
 use super::{AF_INET, AF_INET6, AF_PACKET, RAW, errno};
 use ipq_core::Errno;
@@ -48,7 +48,8 @@ const PACKET_HDRLEN: i32 = 11;
 const PACKET_TX_RING: i32 = 13;
 const PACKET_VNET_HDR: i32 = 15;
 
-/// The first number above those of all options: a greater number or this one is refused.
+/// The first number above those of all options: outside `SOL_SOCKET`, a greater number or this one
+/// is refused.
 const END: i32 = 256;
 
 /// The options of one socket.
@@ -72,9 +73,9 @@ impl Options {
         }
     }
 
-    /// Sets an option, and returns `true`. Returns `false` without setting it if it is an option of
-    /// `SOL_SOCKET` that is left to the Unix socket. Fails with EINVAL for a wrong value, and as
-    /// [`check`](Self::check) does.
+    /// Sets an option, and returns `true`; `SO_BINDTODEVICE` is taken and has no effect. Returns
+    /// `false` without setting it if it is an option of `SOL_SOCKET` that is left to the Unix
+    /// socket. Fails with EINVAL for a wrong value, and as [`check`](Self::check) does.
     pub(super) fn set(&mut self, level: i32, name: i32, value: &[u8]) -> Result<bool, Errno> {
         if level == SOL_SOCKET {
             match name {

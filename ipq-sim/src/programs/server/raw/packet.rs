@@ -10,8 +10,8 @@ use rustix::net::SocketType;
 const ETHERNET: usize = 14;
 const TAG: usize = 4;
 
-/// The most bytes that one call may send: the longest IPv6 packet, an Ethernet header and a VLAN
-/// tag.
+/// The most bytes that may be sent in one datagram: the longest IPv6 packet, an Ethernet header and
+/// a VLAN tag.
 pub(super) const LONGEST: usize = super::ipv6::LONGEST + ETHERNET + TAG;
 
 /// The size of `struct sockaddr_ll`, in bytes. The next constant is the offset of the link address
@@ -72,7 +72,7 @@ impl PacketSocket {
     }
 
     /// Returns the address that the socket is bound to, as getsockname does. If it is bound to a
-    /// device, the address has that device's link address; every device is an Ethernet device.
+    /// device, the address has the link address of `eth0`, whatever the device.
     pub(super) fn name(&self) -> Vec<u8> {
         /// `ARPHRD_ETHER`.
         const KIND: u16 = 1;
