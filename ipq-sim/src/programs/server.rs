@@ -308,8 +308,9 @@ impl Server {
         }
     }
 
-    /// Returns `true` if the programs had read every frame at the last [`look`](Self::look), and no
-    /// overrun is left to tell. Returns `true` without any program, too.
+    /// Returns `true` if no emulated receive buffer has a frame or a pending error: the programs
+    /// had read every frame at the last [`look`](Self::look). Returns `true` without any program,
+    /// too.
     #[must_use]
     pub fn all_read(&self, kernel: &Kernel) -> bool {
         self.frames().all(|frames| !kernel.is_readable(frames.socket))
@@ -587,7 +588,8 @@ impl AsFd for Server {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.all_waits.call_once(|| {
             for (part, key) in [(&self.events, 0), (&self.inputs, 1)] {
-                // This takes no descriptor, and fails only where the system has no memory left.
+                // This takes no descriptor, and fails only where the system's memory or limits are
+                // used up.
                 let _ = epoll::add(&self.all, part, epoll::EventData::new_u64(key), epoll::EventFlags::IN);
             }
         });

@@ -28,8 +28,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const AT_ONCE: usize = 64;
 
 /// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much.
-/// The granted size has room for as many frames as an emulated receive buffer of the default size
-/// holds, and for the longest frame.
+/// The granted size has room for about as many frames as an emulated receive buffer of the default
+/// size holds, and for the longest frame.
 const CAPACITY: usize = 128 << 10;
 
 /// An emulated socket of a program: its connection, and the frames on the connection.
@@ -114,8 +114,8 @@ pub(super) enum End {
 enum Known {
     /// Nothing is known: the program may have read frames since the last look.
     Not,
-    /// The program was last seen stopped in a call that may close descriptors, and no frame was put
-    /// on the connection since. All frames there count as unread.
+    /// The program was seen stopped in a call that may close descriptors. Since then no message
+    /// came from it, and no frame was put on the connection. All frames there count as unread.
     Exactly,
     /// As `Exactly`, but frames were put on the connection once since. They count as unread, too.
     ButForLater,
@@ -236,10 +236,9 @@ impl Frames {
     }
 
     /// Returns what is known about the unread frames after the program has closed its connection.
-    /// Returns `Unknown` only if some frames were not read (`reset` is `true`) and the program was
-    /// not last seen in a call that may close descriptors. If all frames were read and the program
-    /// was not last seen in such a call, removes the frames on the connection from the emulated
-    /// receive buffer.
+    /// Returns `Unknown` only if some frames were not read (`reset` is `true`) and `known` is
+    /// `Not`. If all frames were read and `known` is `Not`, removes the frames on the connection
+    /// from the emulated receive buffer.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
         if self.known != Known::Not {
             End::Known
