@@ -134,7 +134,7 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.sniff(device))
     }
 
-    /// Returns the fate of a packet. Returns `None` if the kernel keeps it no longer, since many
+    /// Returns the fate of a packet. Returns `None` if the kernel does not keep it, as when many
     /// packets came later: see [`Kernel::fate`].
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<Fate> {

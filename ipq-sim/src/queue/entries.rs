@@ -10,8 +10,9 @@ use ipq_core::{Family, PacketId};
 /// Whether a new packet in `ip_queue` can get a packet id that an earlier one had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdReuse {
-    /// A new packet gets the id that was freed last, as in the kernel, or a new id if none is free
-    /// (PKT-9). A seeded fault of the kernel turns the order around.
+    /// A new packet gets the id that was freed last, as in most kernels, or a new id if none is
+    /// free (PKT-9). In Linux 2.4 other things take freed ids, too (ERA-17). A seeded fault of the
+    /// kernel turns the order around.
     #[default]
     LastFreedFirst,
     /// No packet gets an id that an earlier one had. So a second verdict with the same id fails
@@ -26,8 +27,8 @@ pub(crate) struct Slot(Record);
 /// The entries of one queue. An entry is allocated, and has a packet id, when a packet is offered
 /// to the queue. [`link`](Self::link) puts the packet's item into it when the packet is queued.
 /// [`unlink`](Self::unlink) takes the item out when the verdict comes. [`release`](Self::release)
-/// frees the entry, and is called only after the verdict was carried out. So a packet that its
-/// verdict queues again gets a new id before its old one is free.
+/// frees the entry after a verdict, and is called only after the verdict was carried out. So a
+/// packet that its verdict queues again gets a new id before its old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
     /// The number of times that each entry was freed, by the entry's index. Empty with

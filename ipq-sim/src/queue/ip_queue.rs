@@ -4,7 +4,7 @@
 //! The caller passes in messages from programs, packets, and the closing of sockets. A packet's
 //! frame goes to a function that the caller passes with the packet. Answers, and packets that leave
 //! the queue, are returned. The two families' queues are independent of each other (EVT-3). Only,
-//! on some kernels the packet ids of both are addresses in the same memory.
+//! on some kernels the packet ids in one depend on what happens in the other (ERA-17).
 //!
 //! The queue keeps an item of type `T` for each queued packet, and returns it when the packet
 //! leaves the queue. It never looks into the item.
@@ -97,8 +97,9 @@ pub(crate) struct Released<'a> {
     pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
-    /// The payload of the verdict, which replaces all bytes of the packet (VER-5). `None` if the
-    /// verdict leaves the bytes as they are.
+    /// The payload of the verdict, which is to replace all bytes of the packet (VER-5). The caller
+    /// checks if it is too short or too long (VER-6, VER-7). `None` if the verdict leaves the bytes
+    /// as they are.
     pub(crate) replacement: Option<&'a [u8]>,
 }
 
@@ -360,7 +361,8 @@ impl<T> IpQueue<T> {
     /// Handles a message whose header passed its checks. Checks the sender's capability (MSG-5),
     /// [attaches](Self::attach) the port id in the header (MSG-6), and then carries out the body.
     /// Adds the items of packets that are dropped to `flushed`. Fails with the error number of the
-    /// answer. The peer stays even if the body is then refused (ATT-2).
+    /// answer. The peer stays even if the body is then refused (ATT-2). Seeded faults change some
+    /// of this.
     fn obey<'a>(
         &mut self,
         header: Header,
@@ -463,7 +465,7 @@ impl<T> IpQueue<T> {
 
     /// Sets the copy mode and the range that a message asks for. The range becomes 0 in modes NONE
     /// and META, and at most 65535 in mode PACKET. Fails with EINVAL, and changes nothing, if the
-    /// mode is unknown, and on some kernels if it is NONE (MSG-8).
+    /// mode is unknown (MSG-8), and on some kernels if it is NONE (ERA-11).
     fn set_mode(&mut self, request: ModeRequest, rules: &Requests) -> Result<(), Errno> {
         let range = match request.mode {
             CopyMode::None if rules.mode_none == ModeNoneRequest::Refused => return Err(Errno::EINVAL),
@@ -481,7 +483,7 @@ impl<T> IpQueue<T> {
     /// Returns the queued packet that a verdict is for, and the payload that replaces its bytes, if
     /// there is one (VER-1 to VER-3, VER-5). Leaves the packet in the queue. Fails with EINVAL if
     /// the kernel refuses the verdict's value, and with ENOENT if no queued packet has the packet
-    /// id. A seeded fault returns `None` instead of ENOENT.
+    /// id. One seeded fault returns `None` instead of ENOENT, and others change the checks.
     fn judge<'a>(
         &self,
         request: VerdictRequest,
@@ -626,11 +628,12 @@ fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
 
 /// The outcome of a message whose body was not refused.
 enum Obeyed<'a> {
-    /// The message had no effect, and gets no answer even if it asked for one. Only a seeded fault
-    /// treats a message of type PACKET so.
+    /// The message's body had no effect, and the message gets no answer even if it asked for one.
+    /// Only a seeded fault treats a message of type PACKET so.
     Silently,
-    /// The message was carried out. It gets an acknowledgement if it asked for one (MSG-10). For a
-    /// verdict, holds the packet that it is for; for a mode, `None`.
+    /// The message was accepted. It gets an acknowledgement if it asked for one (MSG-10). For a
+    /// verdict, holds the packet that it is for; for a mode, `None`. A seeded fault gives `None`
+    /// for a verdict on an unknown packet, too.
     Successfully(Option<Released<'a>>),
 }
 

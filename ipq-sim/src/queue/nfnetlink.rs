@@ -9,11 +9,11 @@
 //!
 //! # A datagram from a program
 //!
-//! A datagram can hold several messages. [`Messages`] goes through them as netlink does, and says
-//! of each whether it is to be carried out or only answered. [`Queues::request`] carries one out:
-//! it changes a queue, or takes packets out of it. The caller lets those packets go on *before* it
-//! delivers the answer. So if a packet is queued again, the message about it comes before the
-//! answer (NFQ-70).
+//! A datagram can hold several messages. [`Messages`] goes through them as netlink does, and
+//! returns those that are to be carried out, or only answered. [`Queues::request`] carries one out:
+//! it changes a queue, or returns a verdict on packets in it. The caller lets those packets go on
+//! *before* it delivers the answer. So if a packet is queued again, the message about it comes
+//! before the answer (NFQ-70).
 //!
 //! # A packet
 //!
@@ -87,7 +87,7 @@ pub struct Datagram {
     /// The first bytes, or all bytes if there is no payload.
     pub head: Head,
     /// The bytes after the head. In a packet message they are the packet's. In an answer they are
-    /// the quoted message and, after it, the answer's attributes.
+    /// the quote of a message, or of its header alone, and after it the answer's attributes.
     pub payload: Bytes,
     /// The number of bytes that the kernel allocates for the datagram, from which its weight in a
     /// receive buffer follows (NFQ-101).
@@ -256,8 +256,8 @@ impl<T> Queues<T> {
     }
 
     /// Returns the number of bytes that the kernel allocates for the message about a packet of
-    /// `length` bytes, in the queue's present mode (NFQ-101). Returns 0 if nobody has bound the
-    /// queue.
+    /// `length` bytes, with the queue's present settings (NFQ-101). Returns 0 if nobody has bound
+    /// the queue.
     #[must_use]
     pub fn allocated(&self, number: u16, length: usize) -> usize {
         self.instances

@@ -1,9 +1,9 @@
 //! The kernel's allocator, as far as packet ids show it: which record of memory a queue entry gets
 //! (PKT-9).
 //!
-//! A packet id is the address of a queue entry. The record that a kernel's allocator hands out
-//! depends on what else takes records of that size: the other family's entries, or what a hook
-//! notes of a queued packet.
+//! In the kernel, a packet id is the address of a queue entry. The record that a kernel's allocator
+//! hands out depends on what else takes records of that size, such as the other family's entries,
+//! or what a hook notes of a queued packet.
 
 use crate::behaviour::{Flushing, Queueing, RecordPools, Reuse};
 use crate::netlink::SocketId;

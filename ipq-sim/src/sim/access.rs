@@ -43,8 +43,8 @@ mod private {
     impl Sealed for super::super::Shared {}
 }
 
-/// The [`Access`] to a kernel on virtual time that one thread owns. A call that would wait advances
-/// the kernel's clock instead, and returns at once.
+/// The [`Access`] to a kernel on virtual time that one thread owns. A call that would wait returns
+/// at once: it advances the kernel's clock, or fails with `Deadlock` if it would wait for ever.
 #[derive(Clone, Debug)]
 pub struct Owned {
     kernel: UseSharedSimAcrossThreads,

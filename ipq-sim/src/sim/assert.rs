@@ -9,8 +9,8 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If the packet has another fate. The message says which, and which hooks the packet passed.
-    /// Also if the packet's fate is kept no longer.
+    /// If the packet has another fate. The message says which, and tells the packet's way through
+    /// the hooks, as far as it is still kept. Also if the packet's fate is not kept.
     #[track_caller]
     pub fn assert_delivered(&self, packet: PacketSerial) {
         let delivered = matches!(self.fate(packet), Some(Fate::Sent { .. } | Fate::DeliveredHere(_)));
@@ -21,8 +21,8 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If the packet has another fate. The message says which, and which hooks the packet passed.
-    /// Also if the packet's fate is kept no longer.
+    /// If the packet has another fate. The message says which, and tells the packet's way through
+    /// the hooks, as far as it is still kept. Also if the packet's fate is not kept.
     #[track_caller]
     pub fn assert_dropped(&self, packet: PacketSerial, reason: DropReason) {
         let dropped = self.fate(packet) == Some(Fate::Dropped(reason));
@@ -33,8 +33,8 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If the packet has another fate. The message says which, and which hooks the packet passed.
-    /// Also if the packet's fate is kept no longer.
+    /// If the packet has another fate. The message says which, and tells the packet's way through
+    /// the hooks, as far as it is still kept. Also if the packet's fate is not kept.
     #[track_caller]
     pub fn assert_queued(&self, packet: PacketSerial) {
         let queued = self.fate(packet) == Some(Fate::Queued);
@@ -42,8 +42,9 @@ impl<A: Access> Simulation<A> {
     }
 
     /// Returns the text of a failed assertion: the fate that a packet was expected to have, the
-    /// fate that it has, its way through the hooks, and the simulation as text. If the packet's
-    /// fate is kept no longer, the text says only that.
+    /// fate that it has, its way through the hooks as far as it is kept, and the simulation as
+    /// text. If the packet's fate is not kept, the text says that after the expected fate, and no
+    /// more.
     fn report(&self, packet: PacketSerial, expected: &str) -> String {
         let Some(fate) = self.fate(packet) else {
             return format!("the packet was to be {expected}, and its fate is kept no longer");

@@ -1,12 +1,12 @@
-//! An emulated host as text, in the shape that Linux users know.
+//! An emulated host as text.
 
 use super::{Access, Simulation};
 use crate::kernel::Kernel;
 use ipq_core::Family;
 use std::fmt;
 
-/// Shows the profile's name, the devices as `ip address` does, the rules as commands, the queues as
-/// /proc does, and the counts of packets.
+/// Shows the profile's name, a line for each device, the rules as commands, the queues as /proc
+/// does, and the counts of packets.
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.profile().name)?;

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 impl<A: Access> Simulation<A> {
     /// Opens a handle of the first program for a numbered queue, over the transport that programs
-    /// use on real kernels. Fails with `NoNfnetlink` on a kernel without such queues, which most
-    /// [profiles](crate::Profile) are.
+    /// use on real kernels. Fails with `NoNfnetlink` on a kernel without such queues: most
+    /// [profiles](crate::Profile) have none.
     ///
     /// ```
     /// use ipq_core::transport::nfqueue::Options;

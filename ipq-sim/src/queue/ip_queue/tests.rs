@@ -157,8 +157,8 @@ enum Reaction {
     Answer(Errno),
 }
 
-/// Each message fails one check, and all checks after that one. What happens must be what the first
-/// of these checks demands, and the sender must not become the peer.
+/// Each message fails a check, and most of them fail later ones, too. What happens must be what the
+/// first of these checks demands, and the queue must not get a peer.
 #[rstest]
 #[case::no_header(&[0; 15], Reaction::Silence)]
 #[case::length_under_16(&[15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Reaction::Silence)]

@@ -49,7 +49,7 @@ impl<'m> Answer<'m> {
         self.errno
     }
 
-    /// Returns the datagram that brings the answer to `sender` (NFQ-40 to NFQ-45). An error quotes
+    /// Returns the datagram that brings the answer to `sender` (NFQ-41 to NFQ-45). An error quotes
     /// the whole message, an acknowledgement only the message's header. The options of the sender's
     /// socket may cut the quote of an error to the header, and add attributes that explain the
     /// answer.
@@ -93,7 +93,8 @@ impl<'m> Answer<'m> {
     }
 
     /// Returns the attributes that explain an answer's note: a text and, for an attribute that is
-    /// too short, its place and policy. Returns no bytes if there is nothing to note.
+    /// too short, its place, and its policy unless that is only a least length. Returns no bytes if
+    /// there is nothing to note.
     fn attributes(&self) -> Vec<u8> {
         const TEXT: u16 = 1;
         const PLACE: u16 = 2;

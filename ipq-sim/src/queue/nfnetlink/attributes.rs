@@ -29,8 +29,8 @@ impl Policy {
     }
 }
 
-/// A remark on the attributes of a message. The answer to the message tells it to the sender if the
-/// sender's socket has the option `NETLINK_EXT_ACK` (NFQ-45).
+/// A remark on the attributes of a message. The answer to the message, if there is one, tells it to
+/// the sender if the sender's socket has the option `NETLINK_EXT_ACK` (NFQ-44, NFQ-45).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note {
     /// There is nothing to remark.
@@ -41,8 +41,8 @@ pub(super) enum Note {
     Short { at: usize, policy: Policy },
 }
 
-/// The attributes that a message has, by their type. Types of `N` and above are left out. If a
-/// message has a type twice, the last attribute of it counts.
+/// The attributes that a message has, by their type. Only those of types 1 to `N` - 1 are kept. If
+/// a message has a type twice, the last attribute of it counts.
 pub(super) struct Attributes<'m, const N: usize> {
     found: [Option<&'m [u8]>; N],
     /// The note for the message's answer: [`Note::Leftover`] if bytes are left after the last

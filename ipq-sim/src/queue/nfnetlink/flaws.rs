@@ -1,6 +1,6 @@
-//! The rules of numbered queues that seeded faults break. Each [`Flaw`] changes what goes into the
-//! queues, or what comes out of them, so that one rule is broken while the queues' own code stays
-//! as it is.
+//! The rules of numbered queues that seeded faults break. Most [`Flaw`]s are carried out here: they
+//! change what goes into the queues, or what comes out of them, so that one rule is broken while
+//! the queues' own code stays as it is. The code of the rule itself looks for the others.
 
 use super::attributes::Note;
 use super::messages::Request;
@@ -25,7 +25,7 @@ pub(crate) enum Flaw {
     EvenQueues,
     /// A packet message states an id that is 1 less than the packet's (NFQ-2).
     IdsFromZero,
-    /// A packet that finds the queue full uses up a packet id (NFQ-3).
+    /// A packet that is dropped because the queue is full uses up a packet id (NFQ-3).
     FullUsesId,
     /// A queue takes one packet more than its maximum length (NFQ-4).
     MaximumExceeded,
@@ -39,7 +39,8 @@ pub(crate) enum Flaw {
     /// A packet for a queue in mode NONE goes on with the hook's next function instead of being
     /// dropped (NFQ-10).
     NoModePasses,
-    /// A rule's bypass is ignored: packets for an unbound queue are dropped (NFQ-11).
+    /// The bypass of a rule or a verdict is ignored: packets for an unbound queue are dropped
+    /// (NFQ-11).
     BypassIgnored,
     /// A queue with the flag fail-open drops packets that it can't take (NFQ-12).
     FailOpenIgnored,
@@ -90,7 +91,7 @@ pub(crate) enum Flaw {
     ErrorsOnDemand,
     /// Answers have sequence 0 instead of their message's (NFQ-41).
     SequenceLost,
-    /// Errors quote only the message's header (NFQ-42).
+    /// Errors quote only the message's header (NFQ-42), and no answer has attributes.
     ErrorsCut,
     /// Answers lack two flags: the one that says that only the header is quoted (NFQ-43), and the
     /// one that says that attributes follow.
@@ -100,9 +101,10 @@ pub(crate) enum Flaw {
     /// A message with leftover bytes after its attributes is carried out, but answered with EINVAL
     /// (NFQ-45).
     LeftoverRefused,
-    /// A message with an attribute of an unknown type is refused with EINVAL (NFQ-46).
+    /// A message with an attribute of a type above 30, all of which are unknown, is refused with
+    /// EINVAL (NFQ-46).
     UnknownAttributesRefused,
-    /// A message of an unknown type is answered as a success (NFQ-47).
+    /// A message of an unknown type above 0x0303 is answered as a success (NFQ-47).
     UnknownTypesIgnored,
     /// Messages without the flag `NLM_F_REQUEST` are carried out (NFQ-48).
     RequestFlagIgnored,

@@ -32,7 +32,7 @@ pub enum Offer {
     /// fail-open.
     Passed(Refusal),
     /// The packet was not queued for this reason, and is dropped. Only with [`Refusal::NoListener`]
-    /// it goes on instead, if the rule that sent it to the queue has bypass.
+    /// it goes on instead, if the rule or the verdict that sent it to the queue has bypass.
     Refused(Refusal),
 }
 
@@ -102,7 +102,7 @@ impl<T> Instance<T> {
     }
 
     /// Returns `true` if the queue has at least as many packets as its maximum length allows
-    /// (NFQ-12).
+    /// (NFQ-4).
     fn is_full(&self) -> bool {
         self.packets.len() >= self.maximum_length as usize
     }
@@ -124,7 +124,7 @@ impl<T> Instance<T> {
     }
 
     /// Returns the number of bytes that the kernel allocates for the message about a packet of
-    /// `length` bytes, in the present mode.
+    /// `length` bytes, with the present settings.
     pub(super) fn allocated(&self, length: usize, rules: &Rules) -> usize {
         let copied = self.copied_range().map_or(0, |range| length.min(range as usize));
         packet::allocated(copied, self.gives_owner(), rules)

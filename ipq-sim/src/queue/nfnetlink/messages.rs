@@ -23,7 +23,7 @@ const BATCHED_SUBSYSTEM: u16 = 10;
 /// The generation of an nftables ruleset that nobody has changed.
 const GENERATION: u32 = 1;
 /// The error with which a batch is refused that names a generation of the ruleset, but not the
-/// present one.
+/// present one. With 0 it names none.
 const ERESTART: Errno = Errno(85);
 
 /// What is to be done with a message.
@@ -168,11 +168,11 @@ fn resource(message: &[u8]) -> u16 {
 /// Returns the answers to a datagram that is a batch: `begin`, and the messages in `rest`. No
 /// message of a batch is carried out.
 ///
-/// A batch gets one error, for `begin`, if it is not for nftables or names a generation other than
-/// the ruleset's. In other batches each message between begin and end is refused with EINVAL
-/// (NFQ-51). If `rules` say so, `begin` is acknowledged if it asks for it, and so is the end of a
-/// batch in which no message was refused. If a message is malformed or a second begin comes before
-/// the end, no message is answered.
+/// A batch gets one error, for `begin`, if an attribute of `begin` is too short, or if the batch is
+/// not for nftables (NFQ-51) or names a generation other than the ruleset's. In other batches each
+/// message between begin and end is refused with EINVAL (NFQ-52). If `rules` say so, `begin` is
+/// acknowledged if it asks for it, and so is the end of a batch in which no message was refused. If
+/// a message is malformed or a second begin comes before the end, no message is answered.
 fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
     let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
     // The header of the message may state less. The kernel looks only at the datagram's length.

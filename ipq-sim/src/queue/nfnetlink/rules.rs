@@ -9,9 +9,9 @@ pub struct Rules {
     /// The most packets that a queue holds, whatever its maximum length says; `None` for no limit
     /// (NFQ-5).
     pub table_limit: Option<usize>,
-    /// The flags with which this kernel refuses a CONFIG message, out of those that the protocol
-    /// defines (NFQ-22). It accepts the others, even those that have no effect here, where no
-    /// packet has a connection or a security context.
+    /// The flags with which this kernel refuses a CONFIG message whose mask has them, too, out of
+    /// those that the protocol defines (NFQ-22). It accepts the others, even those that have no
+    /// effect here, where no packet has a connection or a security context.
     pub refused_flags: u32,
     /// The number of bytes that the kernel allocates for a packet message, without those for the
     /// packet, its time of arrival and its sender's ids (NFQ-101).

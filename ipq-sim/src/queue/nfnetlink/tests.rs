@@ -236,7 +236,7 @@ fn a_full_table_uses_up_an_id() {
     assert_eq!(bench.arrive(QUEUE), Offer::Queued { id: 3 });
 }
 
-/// NFQ-3. A packet whose message the owner's receive buffer does not take is counted as
+/// NFQ-3 and NFQ-12. A packet whose message the owner's receive buffer does not take is counted as
 /// undelivered, and uses up an id.
 #[test]
 fn a_message_that_finds_no_room_is_counted_apart() {

@@ -23,8 +23,8 @@ const BATCH_POLICIES: [(u16, Policy); 3] = [
 ];
 type VerdictAttributes<'m> = Attributes<'m, 22>;
 
-/// The parts of a verdict message that the kernel uses. `None` for an attribute that the message
-/// does not have.
+/// The parts of a verdict message that have an effect here. `None` for an attribute that the
+/// message does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Contents<'m> {
     header: Option<[u8; 8]>,
@@ -88,7 +88,7 @@ pub enum Packets {
     Taken,
 }
 
-/// The decision of a verdict, read from its 32 bits as the kernel reads them (NFQ-61).
+/// The decision of a verdict, read from its 32 bits as the kernel reads them (NFQ-62 to NFQ-64).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The packet is dropped: `NF_DROP`, or `NF_REPEAT` with upper bits.

@@ -5,9 +5,9 @@
 //! latter becomes a *straggler*: it moves to a map. While the table is short for the number of
 //! packets, its length is doubled instead.
 //!
-//! A verdict reads and writes only its packet's place, unless the packet is a straggler. There are
-//! no links from packet to packet, and no index of places: in a long queue each of these would be
-//! one more cache miss.
+//! A verdict on one packet reads and writes no place but the packet's own. There are no links from
+//! packet to packet, and no index of places: in a long queue each of these would be one more cache
+//! miss.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -45,7 +45,7 @@ pub(super) struct Waiting<T> {
 #[repr(align(128))]
 struct Place<T> {
     item: Option<T>,
-    /// The arrival of the packet that is here, or was here last.
+    /// The arrival of the packet that is here. If there is none, the number means nothing.
     arrival: Arrival,
 }
 

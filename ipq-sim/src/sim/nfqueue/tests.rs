@@ -13,7 +13,7 @@ use ipq_core::{CopyMode, Error, Family, Hook, PortId, TransportError, Verdict, W
 use messages::malformed;
 use pretty_assertions::assert_eq;
 
-/// The number of the queue that the handle binds and the messages are from.
+/// The number of the queue that the handle binds.
 const QUEUE: u16 = 7;
 
 #[test]
