@@ -43,8 +43,8 @@ impl<A: Access> Simulation<A> {
 
     /// Returns the text of a failed assertion: the fate that a packet was expected to have, the
     /// fate that it has, its way through the hooks as far as it is kept, and the simulation as
-    /// text. If the packet's fate is not kept, the text says that after the expected fate, and no
-    /// more.
+    /// text. Adds advice if the packet was dropped because no handle had set a copy mode. If the
+    /// packet's fate is not kept, the text says that after the expected fate, and no more.
     fn report(&self, packet: PacketSerial, expected: &str) -> String {
         let Some(fate) = self.fate(packet) else {
             return format!("the packet was to be {expected}, and its fate is kept no longer");
