@@ -1,5 +1,5 @@
-//! Tests that every packet is accounted for, and that the counted length of the queues is right,
-//! whatever happens in whatever order.
+//! Tests, with random sequences of events, that every packet is accounted for, and that the counted
+//! length of the queues is right.
 
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Flags, Message, ModeRequest, VerdictRequest};

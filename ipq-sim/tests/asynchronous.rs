@@ -1,5 +1,5 @@
 //! Tests an asynchronous program on tokio: on an emulator in memory, where the program is a task
-//! beside the test, and on one in another process, where tokio watches the descriptor.
+//! beside the test, and on one that is served at a path, where tokio watches the descriptor.
 
 mod support;
 

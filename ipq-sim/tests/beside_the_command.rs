@@ -1,8 +1,8 @@
 //! Tests what `ipq-sim run` takes from the directory of the command itself, unless told otherwise:
 //! the library, and the object to load first.
 //!
-//! A test is skipped, with the reason, if there is no C compiler. With `IPQ_REQUIRE_C=1` it fails
-//! instead.
+//! A test is skipped, with the reason, if `make`, `pkg-config` or `cc` does not work as it needs.
+//! With `IPQ_REQUIRE_C=1` it fails instead.
 
 #![cfg(target_os = "linux")]
 
@@ -32,8 +32,8 @@ fn capture(directory: &Path) -> PathBuf {
     path
 }
 
-/// Runs a program with a copy of the command in a directory of its own. The library is beside the
-/// command, and `object` is the content of `libipq_preload.so` there.
+/// Runs a program by the command, through a hard link to it in a directory of its own. The library
+/// is beside the link, and `object` is the content of `libipq_preload.so` there.
 fn run_beside(name: &str, object: &[u8], launcher: &[&str], program: &Path) -> Output {
     let directory = Path::new(SCRATCH).join(name);
     std::fs::create_dir_all(&directory).unwrap();

@@ -1,8 +1,8 @@
-//! Tests programs in C as people wrote them for libipq, run on the emulator. They test the library,
-//! the socket between the processes, and the runner.
+//! Tests programs in C, most of them as people wrote them for libipq, run on the emulator. They
+//! test the library, the socket between the processes, and the runner.
 //!
-//! A test is skipped, with the reason, if there is no C compiler. With `IPQ_REQUIRE_C=1` it fails
-//! instead.
+//! A test is skipped, with the reason, if a tool that it needs does not work: `make`, `pkg-config`,
+//! `cc` or `valgrind`. With `IPQ_REQUIRE_C=1` it fails instead.
 
 #![cfg(target_os = "linux")]
 

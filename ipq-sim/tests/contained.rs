@@ -1,8 +1,8 @@
 //! Tests a system that gives no seccomp listener, as in many containers: another launcher is chosen
 //! and named, or the reason is given.
 //!
-//! A test is skipped, with the reason, if there is no C compiler. With `IPQ_REQUIRE_C=1` it fails
-//! instead.
+//! A test is skipped, with the reason, if `make`, `pkg-config` or `cc` does not work. With
+//! `IPQ_REQUIRE_C=1` it fails instead.
 
 #![cfg(target_os = "linux")]
 

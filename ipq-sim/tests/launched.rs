@@ -1,8 +1,9 @@
-//! Tests unchanged programs, started by the command without privileges: each kind of program gets
-//! its emulated socket from the system, without help of its own.
+//! Tests unchanged programs, most of them started by the command without privileges: each kind of
+//! program gets its emulated socket from the system, without help of its own.
 //!
-//! A test is skipped, with the reason, if there is no C compiler or a kind's tool is missing. With
-//! `IPQ_REQUIRE_C=1` a missing compiler is a failure.
+//! A test is skipped, with the reason, if a tool that it needs is missing, or if programs can't be
+//! launched by seccomp. With `IPQ_REQUIRE_C=1` it fails instead if `make`, `pkg-config` or `cc`
+//! does not work.
 
 #![cfg(target_os = "linux")]
 
@@ -310,7 +311,7 @@ fn programs_that_come_one_after_the_other_leave_one_file_however_many_packets_ar
         return;
     }
     let program = compiled(&source("ways.c"), &["-Wl,--as-needed"]);
-    // Each program reads ahead all that it is given, and ends after its third verdict.
+    // Each program is given packets ahead, and ends after its third verdict.
     let all = format!(
         "for n in 1 2 3 4 5 6 7 8 9; do {} plain 3 || exit 1; done",
         program.display()

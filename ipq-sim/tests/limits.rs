@@ -1,5 +1,5 @@
-//! Tests sizes, counts and times at their limits, and the memory that they take, as the library's
-//! documentation states.
+//! Tests sizes, counts and times at their limits, and that memory keeps to the bounds that the
+//! library's documentation states.
 
 mod support;
 
@@ -18,8 +18,8 @@ use std::time::Duration;
 use support::listener::{Listener, PORT_ID, mode_message};
 use support::{frame, next, udp};
 
-/// Returns a program that is attached in that mode to a queue without a maximum length, on a kernel
-/// that keeps no fates.
+/// Returns a program that is attached in that mode to a queue with the greatest maximum length, on
+/// a kernel that keeps no fates.
 fn roomy(mode: CopyMode) -> Listener {
     let mut kernel = Kernel::builder().keep_fates(0).build().unwrap();
     for hook in [Hook::Input, Hook::Forward] {
@@ -93,8 +93,8 @@ fn the_longest_packets_take_their_bytes_and_at_most_256_more_each() {
     );
 }
 
-/// The socket holds as many datagrams as the receive buffer lets in, and one more, whatever size
-/// was asked for.
+/// Whatever size was asked for, what the socket holds takes at most the bytes that were granted,
+/// and those of one more datagram.
 #[rstest]
 #[case::smallest(0)]
 #[case::largest(u32::MAX)]

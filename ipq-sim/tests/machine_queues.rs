@@ -2,7 +2,8 @@
 //! root with a rule that queues real traffic.
 //!
 //! The test runs in a network namespace of its own, so that it needs no privileges. It is skipped,
-//! with the reason, if there can be no namespace or a tool is missing.
+//! with the reason, if there can be no namespace or a tool is missing. With `IPQ_REQUIRE_C=1` it
+//! fails instead if `make`, `pkg-config` or `cc` does not work.
 
 #![cfg(target_os = "linux")]
 
@@ -28,7 +29,7 @@ const PROBE: &str = "ip link set lo up && bash -c true && awk 1 /proc/net/netfil
 
 /// A script that queues UDP packets to port 9, and counts those that get through. It sends such
 /// packets while the program runs alone, and then while the command runs the program. It prints how
-/// many got through each time, and how many queues were bound under the command.
+/// many got through each time, and how many bound queues three looks found under the command.
 const SCRIPT: &str = r#"
 set -e
 ip link set lo up

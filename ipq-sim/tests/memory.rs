@@ -1,4 +1,5 @@
-//! Tests that the emulator holds no more memory than it states, whatever is sent to it.
+//! Tests that a queued packet takes no more memory than the library's documentation states, and
+//! that the memory does not grow if the same is done again and again.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Tests time in the emulated kernel: no call waits in real time, and everything comes when it is
-//! due.
+//! Tests time in the emulated kernel. In virtual time no call really waits, and everything comes
+//! when it is due. In real time a packet wakes a reader on another thread.
 
 use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Error, Family, Hook, TransportError, Wait};

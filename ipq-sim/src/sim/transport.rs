@@ -107,7 +107,7 @@ impl<A: Access> SimTransport<A> {
     }
 
     /// Sends a message to the kernel, and returns the number of bytes sent. Joins the message's
-    /// parts first if more than the first have bytes.
+    /// parts first, unless all its bytes are in the first.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let sent = match parts {
             [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send(self.socket, whole),

@@ -1,5 +1,5 @@
-//! What the model test generates: actions. An action becomes a step once it is known which sockets
-//! are open.
+//! What the model test generates: setups and actions. An action becomes a step once it is known
+//! which sockets are open.
 //!
 //! So an action stays meaningful when actions before it are removed, and failures shrink well.
 
@@ -114,16 +114,18 @@ pub(crate) struct HeaderPlan {
 
 #[derive(Clone, Debug)]
 pub(crate) enum PortPlan {
-    /// The port id of the socket that sends.
+    /// The port id of the socket that sends, or the process id if it is not bound.
     Own,
-    /// The port id of the open socket with this number, in their order.
+    /// The port id of the open socket at this index, or the process id if it is not bound. If there
+    /// is no such socket, the same as [`PortPlan::Own`].
     Socket(usize),
     Number(u32),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// A packet that the model's program has read. 0 is the last one read, 1 the one before.
+    /// A packet that the model's program has read. 0 is the last one read, 1 the one before; after
+    /// the first one comes the last one again.
     Read(usize),
     Number(u64),
 }
@@ -275,7 +277,8 @@ pub(crate) fn action() -> BoxedStrategy<Action> {
 
 impl Action {
     /// Returns the step that this action stands for, given the sockets that are open now. An action
-    /// that needs a socket becomes the opening of one if none is open.
+    /// that needs a socket becomes the opening of one if none is open. An opening becomes the
+    /// closing of a socket if six are open.
     pub(crate) fn resolve(&self, model: &Model) -> Step {
         let open: Vec<usize> = model.open_sockets().collect();
         let pick = |wanted: usize| open[wanted % open.len()];
@@ -414,7 +417,7 @@ fn verdict_message(
 
 impl Target {
     /// Returns the packet id that stands in the message. For [`Target::Read`], it is a placeholder,
-    /// which the id of the packet that was read replaces later.
+    /// which the id of the packet that was read replaces later, if any was read.
     fn number(&self) -> u64 {
         match self {
             Self::Read(_) => 1,

@@ -1,5 +1,6 @@
-//! Compares the emulator's answers with the model's. Packet ids differ: which of the emulator's ids
-//! stands for which of the model's is learnt from PACKET frames, and must then stay so (PKT-9).
+//! Makes the emulator's answers comparable with the model's. Packet ids differ: which of the
+//! emulator's ids stands for which of the model's is learnt from PACKET frames, and must then stay
+//! so (PKT-9).
 
 use crate::step::Answer;
 use ipq_core::wire::Abi;

@@ -19,7 +19,7 @@ pub(crate) struct Emulator {
     kernel: Kernel,
     abi: Abi,
     sockets: Vec<(usize, SocketId)>,
-    /// The packet ids in the PACKET frames that were read, in order.
+    /// The packet ids that [`Step::Receive`] has read, in order.
     seen: Vec<PacketId>,
     buffer: Vec<u8>,
 }

@@ -1,11 +1,11 @@
 //! Tests the emulator against a model of it: the same actions are done to both, and the same must
 //! be seen.
 //!
-//! The model is written from the protocol's rules alone, as simply as possible, and reproduces the
-//! recordings of real kernels. Steps are generated. After each step, its answer and everything else
-//! that can be seen must be equal in both. A difference shrinks to a few steps and is printed as a
-//! recording, which `ipq-conformance replay FILE` takes. `support/soak.rs` says which environment
-//! variables make the test a long run.
+//! The model is written from the protocol's rules, as simply as possible, and reproduces all
+//! recordings of real kernels but one. Steps are generated. After each step, its answer, the frames
+//! that left and what can be looked at must be equal in both. Packet ids may differ. A difference
+//! shrinks to a few steps and is printed as a recording, which `ipq-conformance replay FILE` takes.
+//! `support/soak.rs` says which environment variables make the test a long run.
 
 mod action;
 mod compare;
@@ -36,7 +36,7 @@ use step::{Answer, DEVICES, Setup, Step};
 /// The line that stands before the recording of a difference.
 const TOLD: &str = "as a recording of the model, which the emulator does not reproduce:";
 
-/// The number of steps that `cargo test` takes with each kernel.
+/// The least number of steps that `cargo test` takes with each kernel.
 const STEPS: u64 = 20_000;
 
 /// The recordings that the model does not reproduce, each with the number of the step where it
@@ -194,8 +194,8 @@ impl Subject {
         panic!("the emulator has other sockets than the model: {seen:?} instead of {expected:?}");
     }
 
-    /// Panics with both answers, and with all steps as a recording in which the last one has the
-    /// model's answer.
+    /// Panics with both answers, and with all steps, of which the last one has the model's answer:
+    /// as a recording, if its format has words for them.
     fn differ(&self, step: Step, sent: Option<Vec<u8>>, seen: &Answer, expected: &Answer) -> ! {
         let mut done = self.done.clone();
         done.push((step, sent, expected.clone()));
@@ -277,8 +277,8 @@ fn the_model_does_what_linux_did() {
     assert_eq!(replayed.differences.len(), IN_ANOTHER_ORDER_OF_IDS.len());
 }
 
-/// Each fault that can be seeded makes a difference, and each difference can be told as a
-/// recording.
+/// Each fault that can be seeded in a kernel with `ip_queue` makes a difference, and each
+/// difference can be told as a recording. Two faults are left out, which no step shows.
 #[cfg(feature = "seeded-faults")]
 #[test]
 fn every_seeded_fault_makes_a_difference_that_is_told_as_a_recording() {

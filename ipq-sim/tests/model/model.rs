@@ -53,15 +53,15 @@ pub(crate) struct Model {
     rules: Vec<Rule>,
     /// For each device, `true` if it is up.
     up: [bool; 3],
-    /// The number of IPv6 packets that were fragmented here, which is the identification of the
-    /// last one.
+    /// The number of IPv6 packets that were to be fragmented here, which is the identification of
+    /// the last one.
     fragmented: u32,
     /// For each device, the frames that left and were not taken yet, oldest first.
     sent: [Vec<Vec<u8>>; 3],
     entered: u64,
     delivered: u64,
     dropped: [u64; Reason::COUNT],
-    /// The packet ids in the PACKET frames that were read, in order.
+    /// The packet ids that [`Step::Receive`] has read, in order.
     seen: Vec<PacketId>,
 }
 
@@ -216,7 +216,7 @@ impl Model {
         self.sockets.iter().find(|open| open.number == socket)?.port_id
     }
 
-    /// Returns the number of PACKET frames that have been read.
+    /// Returns the number of packet ids that [`Step::Receive`] has read.
     pub(crate) fn seen(&self) -> usize {
         self.seen.len()
     }

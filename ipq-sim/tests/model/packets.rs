@@ -209,6 +209,7 @@ impl PacketPlan {
     }
 
     /// Returns the packet's body: a UDP header, whatever the protocol, and bytes that count up.
+    /// With protocol ICMPv6, a type replaces the first byte.
     fn body(&self) -> Vec<u8> {
         let mut body = UdpHeader {
             source_port: 4000,
@@ -219,7 +220,8 @@ impl PacketPlan {
         .to_bytes()
         .to_vec();
         if self.protocol == 58 {
-            // With protocol ICMPv6, half of the packets are neighbour solicitations.
+            // Neighbour solicitations if the TOS is even, which it mostly is, and otherwise echo
+            // requests.
             body[0] = if self.tos.is_multiple_of(2) { 135 } else { 128 };
         }
         body.extend((0..self.body).map(|at| at as u8));

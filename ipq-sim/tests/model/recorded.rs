@@ -37,7 +37,7 @@ pub(crate) struct Difference {
     answers: Box<(Answer, Answer)>,
 }
 
-/// Replays every recording of `ip_queue` that this repository has.
+/// Replays every recording of `ip_queue` in the repository's folder `fixtures/recordings`.
 pub(crate) fn replay_all() -> Replayed {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
     let files = directory.read_dir().expect("the recordings are beside this package");
@@ -193,7 +193,7 @@ impl Replay {
     }
 
     /// Returns an answer without what differs from one run of a kernel to the next. Packet ids and
-    /// the pad bytes of PACKET frames become 0. A time becomes 1 in each byte if it was taken.
+    /// the pad bytes of PACKET frames become 0. A time that is not 0 becomes 1 in each byte.
     fn comparable(&self, answer: &Answer) -> Answer {
         let mut answer = answer.clone();
         let Answer::Frame { bytes, sender: 0 } = &mut answer else {

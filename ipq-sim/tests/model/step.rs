@@ -29,8 +29,8 @@ pub(crate) enum Step {
         socket: usize,
         to: Option<u32>,
         bytes: Vec<u8>,
-        /// The number of the PACKET frame, counted from 0 among those that were read, whose packet
-        /// id is put into the verdict. `None` to send the bytes as they are.
+        /// The packet whose id is put into the verdict: the index of its id among those that
+        /// [`Step::Receive`] has read. `None` to send the bytes as they are.
         names: Option<usize>,
     },
     Receive {
@@ -62,7 +62,7 @@ pub(crate) enum Step {
     Sniff {
         device: Device,
     },
-    /// Reads the queue's text in /proc. Not generated: done after every step.
+    /// Reads the queue's text in /proc. Not generated: part of [`View::looks`].
     Proc {
         family: Family,
     },
@@ -163,7 +163,7 @@ pub(crate) enum Answer {
     },
 }
 
-/// Everything that is compared after every step.
+/// What can be looked at at any time, as it is compared after every step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) now: Duration,

@@ -1,4 +1,4 @@
-//! Makes captures in the pcap format.
+//! Makes captures in the pcap format, and reads packets from them.
 
 // Each test target uses a part of this.
 #![allow(dead_code)]
@@ -25,7 +25,8 @@ pub(crate) fn raw_ip(packets: &[Vec<u8>]) -> Vec<u8> {
     header(RAW_IP).into_iter().chain(records).collect()
 }
 
-/// The packets of a capture in this machine's byte order; none if it has not even a beginning.
+/// Returns the packets of a capture in this machine's byte order; none if the file ends within its
+/// header. Panics if a packet is cut.
 pub(crate) fn packets(file: &[u8]) -> Vec<Vec<u8>> {
     const FILE_HEADER_BYTES: usize = 24;
     const RECORD_HEADER_BYTES: usize = 16;

@@ -3,10 +3,9 @@
 //!
 //! | environment variable | meaning |
 //! |---|---|
-//! | `IPQ_MODEL_STEPS` | the number of steps with each kernel |
+//! | `IPQ_MODEL_STEPS` | the least number of steps with each kernel |
 //! | `IPQ_MODEL_SEED` | the seed of the random numbers |
-//! | `IPQ_MODEL_CHECKPOINTS` | a folder with a file for each kernel: its figures so far, from which
-//! the next run goes on |
+//! | `IPQ_MODEL_CHECKPOINTS` | a folder with the figures of each kernel, from which a run goes on |
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -22,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// The number of sequences in a round.
 const SEQUENCES: u32 = 100;
-/// The time between two checkpoints.
+/// The least time between two checkpoints of a comparison that goes on.
 const BETWEEN: Duration = Duration::from_secs(5);
 
 /// A comparison of two machines: its length, its seed, and where its figures are kept.
@@ -58,8 +57,8 @@ impl Soak {
         }
     }
 
-    /// Compares the two machines of `M` until enough steps were taken. The error is the first
-    /// difference, shrunk in at most `shrinking` tries.
+    /// Compares the two machines of `M` until enough steps were taken. The error tells the first
+    /// difference, shrunk in at most `shrinking` tries, or what is wrong with the checkpoint.
     pub(crate) fn run<M>(&self, shrinking: u32) -> Result<Figures, String>
     where
         M: StateMachineTest,
@@ -87,7 +86,8 @@ impl Soak {
 
     /// Runs rounds until enough steps were taken, from the checkpoint on if there is one. `round`
     /// returns its number of steps, or a difference, which ends the comparison. What it does must
-    /// follow from its random numbers alone.
+    /// follow from its random numbers alone. The error tells the difference, or what is wrong with
+    /// the checkpoint.
     pub(crate) fn rounds(&self, mut round: impl FnMut(TestRng) -> Result<u64, String>) -> Result<Figures, String> {
         let mut figures = self.begun()?;
         let (begun, before) = (Instant::now(), figures.seconds);
@@ -126,8 +126,7 @@ impl Soak {
         TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
     }
 
-    /// Returns a progress bar, which is hidden if the figures are not kept, since the comparison is
-    /// then short.
+    /// Returns a progress bar, which is hidden if the figures are not kept.
     fn bar(&self) -> ProgressBar {
         static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
         if self.checkpoint.is_none() {
@@ -138,8 +137,8 @@ impl Soak {
         BARS.add(bar.with_message(self.name.clone()))
     }
 
-    /// Returns the figures of the checkpoint, or zeros if there is none. Fails if the file has
-    /// figures of another comparison.
+    /// Returns the figures of the checkpoint, or zeros if there is none. Fails if the file can't be
+    /// read, or has no figures of this comparison.
     fn begun(&self) -> Result<Figures, String> {
         let Some(path) = &self.checkpoint else {
             return Ok(Figures::default());

@@ -6,7 +6,7 @@
 //! that there are. The schedules are the same in each run of the tests. `IPQ_SCHEDULES` sets
 //! another number of the first two kinds, and `IPQ_SCHEDULE_SEED` chooses others of them. A
 //! schedule that fails is printed. If that text is in `IPQ_SCHEDULE`, each scenario is run with
-//! that schedule alone.
+//! that schedule alone, except where the locks are given a defect.
 
 use super::Shared;
 use crate::time::monitor::{Flaw, restart};

@@ -30,9 +30,9 @@ pub(crate) fn restart(flaw: Option<Flaw>) {
 pub(crate) enum Flaw {
     /// A thread releases the lock before it waits, so that a change in between does not wake it.
     WaitsLate,
-    /// Only one of the threads that wait is woken.
+    /// A change wakes only one of the threads that wait.
     WakesOne,
-    /// No thread is woken.
+    /// A change wakes no thread.
     WakesNone,
     /// Time-outs are never over.
     NeverTimesOut,

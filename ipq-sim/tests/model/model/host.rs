@@ -34,13 +34,14 @@ pub(crate) struct Packet {
     mark: u32,
     /// The time of arrival, `None` if none was taken (PKT-8).
     arrived: Option<Duration>,
-    /// The microseconds of the timestamp if no time was taken (PKT-8).
+    /// The microseconds of the timestamp if no time was taken (ERA-8).
     left_microseconds: u32,
     protocol: u16,
     /// The hardware type of the incoming device and the source address of the link-layer header
     /// (PKT-7). `None` for a packet without one.
     link: Option<(u16, [u8; 6])>,
-    /// `true` if the frame's destination was this host's own address.
+    /// `true` if the frame's destination was this host's own address, or if this host sent the
+    /// packet.
     for_this_host: bool,
     route: Option<Route>,
     /// The addresses, the TOS and the mark when the packet was queued at OUTPUT (VER-10). `None` at
@@ -197,8 +198,9 @@ impl Model {
         });
     }
 
-    /// Carries out the verdicts ACCEPT and REPEAT (VER-4). Routes a packet again that was changed
-    /// at OUTPUT, and drops it if that fails (VER-10). The packet goes on `skip` functions later.
+    /// Carries out the verdicts ACCEPT and REPEAT (VER-4). On a kernel that does so, routes a
+    /// packet again whose addresses, mark or TOS changed at OUTPUT, and drops it if that fails
+    /// (VER-10). The packet goes on `skip` functions later.
     pub(super) fn accept(&mut self, mut packet: Packet, skip: usize) {
         if self.law.reroutes && packet.noted.is_some_and(|noted| noted != packet.routed_by()) {
             let (_, destination) = ip::addresses(packet.family, &packet.bytes);
@@ -309,8 +311,8 @@ impl Model {
     }
 
     /// Sends a packet out by its device, in fragments if it is too long (FWD-4), and counts it. On
-    /// lo, the packet or its fragments arrive again (FWD-7). Drops a packet whose next hop is no
-    /// known neighbour.
+    /// lo, the packet or its fragments arrive again (FWD-7). Drops a packet that can't leave, such
+    /// as one whose next hop is no known neighbour.
     fn leave(&mut self, packet: &Packet) {
         let device = packet.outdev.unwrap();
         let pieces = if packet.bytes.len() <= MTUS[device] {

@@ -81,7 +81,7 @@ pub(crate) fn take_a_hop(family: Family, bytes: &mut [u8]) {
 
 /// Returns the number of the transport protocol and the offset of its header. Returns `None` if the
 /// extension headers before it are not whole, or if the packet is a later fragment that begins with
-/// one.
+/// an extension header.
 pub(crate) fn transport(family: Family, bytes: &[u8]) -> Option<(u8, usize)> {
     if family == Family::Ipv4 {
         return Some((bytes[9], usize::from(bytes[0] & 15) * 4));
@@ -109,7 +109,8 @@ pub(crate) fn transport(family: Family, bytes: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// Returns the transport protocol as a rule reads it, even if the extension headers before it are
-/// not whole. Returns `None` if the bytes that state it are missing.
+/// not whole. Returns `None` if the bytes that state it are missing, or if the packet is a later
+/// fragment that begins with an extension header.
 pub(crate) fn protocol(family: Family, bytes: &[u8]) -> Option<u8> {
     if family == Family::Ipv4 {
         return Some(bytes[9]);

@@ -15,7 +15,7 @@ use ipq_core::wire::{
 pub(crate) struct Queue {
     pub(crate) loaded: bool,
     pub(crate) peer: u32,
-    /// `true` if the last peer was found dead, which 2.4 kernels state in /proc.
+    /// `true` if the last peer was found dead, which 2.4.0 and 2.4.16 state in /proc (ERA-3).
     pub(crate) peer_died: bool,
     pub(crate) mode: u8,
     pub(crate) range: u32,
@@ -47,7 +47,8 @@ impl Queue {
         }
     }
 
-    /// Returns the queue's text in /proc (PROC-1). Returns `None` if the module is not loaded.
+    /// Returns the queue's text in /proc (PROC-1, ERA-15). Returns `None` if the module is not
+    /// loaded.
     pub(crate) fn proc_text(&self, family: Family, text: ProcText) -> Option<String> {
         self.loaded.then(|| match text {
             ProcText::Eight => self.eight_lines(),
@@ -125,9 +126,10 @@ impl Model {
         }
     }
 
-    /// Carries out a datagram for the queue, and answers it (ERR-1 to ERR-4).
+    /// Carries out a datagram for the queue, and answers it (ERR-1 to ERR-3).
     pub(super) fn message(&mut self, family: Family, datagram: &[u8], sender: u32) {
-        // Only the first message counts (MSG-11); a malformed one is ignored or answered (MSG-1).
+        // Only the first message counts (MSG-11). A malformed one is ignored (MSG-1) or answered
+        // (ERA-19).
         let Ok(frame) = Frame::parse(datagram, self.law.abi) else {
             return self.malformed(family, datagram, sender);
         };
@@ -149,8 +151,8 @@ impl Model {
         self.reply(family, sender, header.sequence, error, quoted);
     }
 
-    /// Answers a malformed message with EINVAL, on kernels that answer it (MSG-1). What the
-    /// datagram lacks of a header is quoted as zeros.
+    /// Answers a malformed message (MSG-1) with EINVAL, on kernels that answer it (ERA-19). What
+    /// the datagram lacks of a header is quoted as zeros.
     fn malformed(&mut self, family: Family, datagram: &[u8], sender: u32) {
         if self.law.malformed_is_answered {
             let mut header = datagram.to_vec();
@@ -161,8 +163,8 @@ impl Model {
     }
 
     fn reply(&mut self, family: Family, sender: u32, sequence: u32, error: i32, quoted: &[u8]) {
-        // The answer goes to the sending socket, with its port id and the request's sequence (ERR-1
-        // to ERR-3).
+        // The answer goes to the sending socket, with its port id and the request's sequence
+        // (ERR-1, ERR-2). It is padded (ERR-3).
         let envelope = Envelope {
             sequence,
             port_id: PortId(sender),
@@ -198,8 +200,8 @@ impl Model {
         if !self.net_admin {
             return Err(errno::EPERM);
         }
-        // Another peer: EBUSY, or on 2.4 takes the queue over. Otherwise the sender is the peer now
-        // (MSG-6, ATT-2, ATT-3).
+        // Another peer: EBUSY, or on 2.4.0 and 2.4.16 takes the queue over (ERA-2). Otherwise the
+        // sender's port id is the peer now (MSG-6, ATT-2, ATT-3).
         let queue = &mut self.queues[family as usize];
         if queue.peer != 0 && queue.peer != port_id {
             if !self.law.second_peer_takes_over {
@@ -257,7 +259,7 @@ impl Model {
             .iter()
             .position(|entry| entry.held.id == request.packet_id);
         let Entry { held, mut packet } = queue.entries.remove(place.ok_or(errno::ENOENT)?);
-        // A payload replaces the packet, or is ignored (VER-5 to VER-9).
+        // A payload replaces the packet, is ignored, or has the packet dropped (VER-5 to VER-7).
         let counts = request.data_len > 0 && request.data_len == following.len() as u64;
         let fixed_header = match family {
             Family::Ipv4 => 20,
@@ -288,7 +290,7 @@ impl Model {
         Ok(())
     }
 
-    /// Queues a packet, or drops it (PKT-1 to PKT-11).
+    /// Queues a packet, or drops it (PKT-1 to PKT-9).
     pub(super) fn enqueue(&mut self, mut packet: Packet) {
         let family = packet.family;
         packet.note_route();

@@ -1,5 +1,4 @@
-//! The differences between kernels, as the recordings show them: the rules of each kernel that the
-//! model can be.
+//! The differences between kernels: the rules of each kernel that the model can be.
 
 use ipq_core::wire::Abi;
 
@@ -15,58 +14,62 @@ pub(crate) struct Rules {
     pub(crate) receive_buffer_limit: u32,
     pub(crate) receive_buffer_least: u32,
     pub(crate) send_buffer: usize,
-    /// `true` if mangle has chains at all five hooks, `false` if at PREROUTING and OUTPUT only.
+    /// `true` if mangle has chains at all five hooks, `false` if at PREROUTING and OUTPUT only
+    /// (ERA-18).
     pub(crate) mangles_everywhere: bool,
     /// For IPv4 and for IPv6, `true` if the kernel can have a queue.
     pub(crate) has_queue: [bool; 2],
-    /// `true` if a socket opens even if nobody serves its protocol (SOCK-1).
+    /// `true` if a socket opens even if nobody serves its protocol (SOCK-1, ERA-16).
     pub(crate) any_protocol_opens: bool,
-    /// `true` if `NETLINK_NO_ENOBUFS` has an effect (SOCK-4).
+    /// `true` if `NETLINK_NO_ENOBUFS` has an effect (SOCK-4, ERA-13).
     pub(crate) no_enobufs_works: bool,
-    /// `true` if an error quotes the whole message, `false` if its header alone (WIRE-6).
+    /// `true` if an error quotes the whole message, `false` if its header alone (WIRE-6, ERA-1).
     pub(crate) errors_quote_all: bool,
-    /// `true` if a message with a wrong header length is answered, `false` if it is ignored
-    /// (MSG-1).
+    /// `true` if a malformed message is answered, `false` if it is ignored (MSG-1, ERA-19).
     pub(crate) malformed_is_answered: bool,
-    /// `true` if a negative port id attaches, `false` if it is refused (MSG-2).
+    /// `true` if a negative port id attaches, `false` if it is refused (MSG-2, ERA-4).
     pub(crate) negative_port_ids_attach: bool,
-    /// `true` if another port id takes the queue over, `false` if it is refused with EBUSY (ATT-3).
+    /// `true` if another port id takes the queue over, `false` if it is refused with EBUSY (ATT-3,
+    /// ERA-2).
     pub(crate) second_peer_takes_over: bool,
-    /// `true` if a closed peer is noticed only at the next packet, `false` if at once (ATT-4).
+    /// `true` if a closed peer is noticed only at a later packet, `false` if at once (ATT-4,
+    /// ERA-3).
     pub(crate) death_is_noticed_late: bool,
-    /// `true` if mode NONE is accepted, `false` if it is EINVAL (MSG-8).
+    /// `true` if mode NONE is accepted, `false` if it is EINVAL (MSG-8, ERA-11).
     pub(crate) none_is_a_mode: bool,
     /// `true` if the lengths of body and payload are counted to the datagram's end, `false` if to
-    /// the header's length (MSG-7, VER-5).
+    /// the header's length (MSG-7, VER-5, ERA-12).
     pub(crate) datagram_length_counts: bool,
-    /// `true` if the maximum length is compared as a signed number (PKT-2).
+    /// `true` if the maximum length is compared as a signed number (PKT-2, ERA-6).
     pub(crate) maximum_is_signed: bool,
     /// The moment at which a full queue is noticed (ERA-5).
     pub(crate) full_is_noticed: FullIsNoticed,
-    /// `true` if STOLEN is accepted (VER-1).
+    /// `true` if STOLEN is accepted (VER-1, ERA-7).
     pub(crate) stolen_is_a_verdict: bool,
-    /// `true` if STOP is accepted (VER-1).
+    /// `true` if STOP is accepted (VER-1, ERA-7).
     pub(crate) stop_is_a_verdict: bool,
-    /// `hw_protocol` of a local IPv4 packet at OUTPUT (PKT-6).
+    /// `hw_protocol` of a local IPv4 packet at OUTPUT (PKT-6, ERA-8).
     pub(crate) protocol_at_output: u16,
-    /// `true` if the timestamp of a packet that this host makes has microseconds, left by an
-    /// earlier packet (PKT-8).
+    /// `true` if the timestamp of a packet that this host makes has microseconds, and no seconds
+    /// (ERA-8).
     pub(crate) own_packets_have_microseconds: bool,
-    /// `true` if link-layer addresses are filled in (PKT-7).
+    /// `true` if link-layer addresses are filled in (PKT-7, ERA-9).
     pub(crate) has_link_addresses: bool,
-    /// The length of the link-layer address of a packet that came in by lo, in bytes (PKT-7).
+    /// The length of the link-layer address of a packet that came in by lo, in bytes (PKT-7,
+    /// ERA-9).
     pub(crate) loopback_address_length: u8,
     /// `true` if a packet that was changed at OUTPUT is routed again (VER-10).
     pub(crate) reroutes: bool,
-    /// `true` if an IPv4 packet that a verdict has grown is fragmented even with DF set (FWD-4).
+    /// `true` if an IPv4 packet that a verdict has grown beyond the MTU is fragmented even with DF
+    /// set (FWD-4, ERA-10).
     pub(crate) grown_df_is_fragmented: bool,
-    /// What happens to an IPv6 packet that a verdict has grown beyond the MTU (FWD-4).
+    /// What happens to an IPv6 packet that a verdict has grown beyond the MTU (FWD-4, ERA-10).
     pub(crate) grown_ipv6: Grown,
     pub(crate) proc: ProcText,
     pub(crate) ids: IdPools,
 }
 
-/// The number of bytes that a datagram counts for in a receive buffer (SOCK-5).
+/// The number of bytes that a datagram counts for in a receive buffer (SOCK-5, ERA-14).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Weight {
     /// The smallest power of two, at least 256, that holds the length, rounded up to 64, and
@@ -91,7 +94,7 @@ pub(crate) enum Grown {
     Dropped,
 }
 
-/// The number of lines of the text in /proc (PROC-1).
+/// The number of lines of the text in /proc (PROC-1, ERA-15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProcText {
     Eight,
@@ -99,7 +102,7 @@ pub(crate) enum ProcText {
     Seven,
 }
 
-/// The pools from which packet ids come (PKT-9).
+/// The pools from which packet ids come (PKT-9, ERA-17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdPools {
     /// One pool for the entries of both families.
@@ -124,7 +127,7 @@ pub(crate) struct Notes {
 }
 
 impl Rules {
-    /// The rules of all kernels, from the oldest kernel to the newest.
+    /// The rules of all kernels that the model can be, from the oldest to the newest.
     pub(crate) const ALL: [Self; 11] = [
         LINUX_2_4_0,
         LINUX_2_4_16,
@@ -234,8 +237,8 @@ const LINUX_2_6_18: Rules = Rules {
     ..LINUX_2_6_27
 };
 
-/// Kernels of 64 bits that nobody has run: their rules were read, and their weights are the nearest
-/// measured kernel's.
+/// Linux 3.0 of 64 bits. The rules and figures of this kernel and of the next three, all of 64
+/// bits, were read and not measured.
 const LINUX_3_0_X86_64: Rules = Rules {
     kernel: "linux-3.0-x86_64",
     weight: Weight::Rounded { to: 64, base: 192 },

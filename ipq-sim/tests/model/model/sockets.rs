@@ -1,4 +1,4 @@
-//! The model's netlink sockets (SOCK-1 to SOCK-9).
+//! The model's netlink sockets (SOCK-1 to SOCK-9, but for namespaces, SOCK-7).
 
 use super::rules::Rules;
 use super::{Model, errno};
@@ -14,7 +14,8 @@ pub(crate) struct Socket {
     pub(crate) receive_buffer: u32,
     pub(crate) datagrams: Vec<Datagram>,
     pub(crate) pending_error: Option<i32>,
-    /// `true` after an overrun, until the socket is empty: every datagram is refused (SOCK-4).
+    /// `true` after an overrun that was marked, until the socket is empty: every datagram is
+    /// refused (SOCK-4).
     pub(crate) congested: bool,
     pub(crate) no_enobufs: bool,
     /// The record that the socket holds of the pools of packet ids, on a kernel whose sockets hold
@@ -116,8 +117,8 @@ impl Model {
         Ok(())
     }
 
-    /// Closes a socket. If it was a queue's peer, resets the queue, unless this kernel notices that
-    /// late (ATT-4).
+    /// Closes a socket. If it was a queue's peer, resets the queue (ATT-4), unless this kernel
+    /// notices that late (ERA-3).
     pub(super) fn close(&mut self, number: usize) {
         let Socket {
             protocol,
@@ -135,8 +136,9 @@ impl Model {
         self.ids.socket_closes(record);
     }
 
-    /// Sends a datagram to the port id `to`. Binds an unbound socket first (SOCK-2). A datagram to
-    /// the kernel is carried out at once; one to another socket is put there (SOCK-8, SOCK-9).
+    /// Sends a datagram to the port id `to`. Binds an unbound socket first (SOCK-2). Refuses a
+    /// datagram that is too long (SOCK-9). One to the kernel is carried out at once; one to another
+    /// socket is put there (SOCK-8).
     pub(super) fn send(&mut self, number: usize, to: u32, bytes: &[u8]) -> Result<(), i32> {
         if self.socket(number).port_id.is_none() {
             self.bind(number, 0)?;
@@ -164,7 +166,7 @@ impl Model {
     }
 
     /// Puts a datagram of the kernel's into the socket with that port id. If the socket is full,
-    /// refuses the datagram and marks an overrun (SOCK-4).
+    /// refuses the datagram and marks an overrun, unless `no_enobufs` is set (SOCK-4).
     pub(super) fn deliver(&mut self, family: Family, port_id: u32, bytes: Vec<u8>) -> Result<(), Undelivered> {
         let law = self.law;
         let protocol = match family {
