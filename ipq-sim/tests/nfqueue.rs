@@ -1,5 +1,5 @@
-//! Tests the transport for nfnetlink queues on an emulated kernel: several queues, queues that fail
-//! open, statistics, many verdicts in one message, and refusals in words.
+//! Tests the transport for nfnetlink queues on an emulated kernel: among others several queues,
+//! queues that fail open, statistics, many verdicts in one message, and refusals in words.
 
 use etherparse::PacketBuilder;
 use ipq_core::handle::{Buffers, Decision};

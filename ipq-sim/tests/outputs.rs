@@ -1,8 +1,8 @@
-//! Tests what `ipq-sim run` reads and writes, with programs in C: captures from standard input, and
-//! files that other tools open.
+//! Tests what `ipq-sim run` reads and writes, with programs in C: among others captures from
+//! standard input, and files that other tools open.
 //!
-//! A test is skipped, with the reason, if there is no C compiler or no tshark. With
-//! `IPQ_REQUIRE_C=1` a missing compiler is a failure.
+//! A test is skipped, with the reason, if `make`, `pkg-config` or `cc` does not work; with
+//! `IPQ_REQUIRE_C=1` it fails instead. One test is skipped without a tshark that knows the fields.
 
 #![cfg(target_os = "linux")]
 
@@ -128,7 +128,7 @@ fn memory_does_not_grow_with_a_capture() {
     if !have(&[]) {
         return;
     }
-    // The capture has 300 MB. The process may use 200 MB of addresses, including threads and
+    // The capture has 286 MB. The process may use 205 MB of addresses, including threads and
     // libraries.
     let limited = format!("ulimit -v 200000; exec {} \"$@\"", env!("CARGO_BIN_EXE_ipq-sim"));
     let mut command = Command::new("sh");

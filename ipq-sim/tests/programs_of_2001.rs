@@ -1,9 +1,9 @@
-//! Tests programs of 32 bits, run by the command on kernels of their time: a second peer takes the
-//! queue over, the queue is full, the peer is dead. No program of 64 bits ever ran on these
-//! kernels.
+//! Tests programs of 32 bits, run by the command on kernels of i386 from 2.4.0 to 2.6.18: a second
+//! peer takes the queue over, the queue is full, the peer is dead. A program of 64 bits gets no
+//! socket on such a kernel.
 //!
-//! A test is skipped, with the reason, if the compiler makes no programs of 32 bits. With
-//! `IPQ_REQUIRE_C=1` it fails instead.
+//! A test is skipped, with the reason, if the compiler can't make its kind of program, or if
+//! seccomp can't launch it. With `IPQ_REQUIRE_C=1` it fails instead if the compiler can't.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 

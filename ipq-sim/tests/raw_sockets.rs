@@ -1,7 +1,10 @@
-//! Programs that send packets of their own by raw sockets, started by the command without a
-//! privilege: what they send is in the outputs, whole and in its place.
+//! Tests programs that send packets of their own by raw sockets, most of them started by the
+//! command with the option `--raw-sockets`, without privileges: what they send as IP is in the
+//! outputs, whole and in its place, or is told to be lost.
 //!
-//! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, if a tool that it needs is missing, or if programs can't be
+//! launched by seccomp. With `IPQ_REQUIRE_C=1` most tests fail instead if `make`, `pkg-config` or
+//! `cc` does not work.
 
 #![cfg(target_os = "linux")]
 
@@ -21,12 +24,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The program that answers, and its one argument or two; none if it can't be run here.
+/// Returns the path of the program that answers, compiled. Returns `None` if it can't be compiled
+/// or launched here.
 fn answer() -> Option<PathBuf> {
     (have(&[]) && can_launch()).then(|| compiled(&source("answer.c"), &[]))
 }
 
-/// A file for the command, which does not run as this user. Removed when this is dropped.
+/// A file for the command, which may run as another user. Removed when this is dropped.
 struct Place(PathBuf);
 
 impl Place {
@@ -53,8 +57,8 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The UDP packet of this number in the capture, or the answer to it. The kernel numbers answers
-/// from 1.
+/// Returns the answer to the UDP packet of this number in the capture. Without `is_answer`, it has
+/// the addresses and ports of the packet itself. The kernel numbers answers from 1.
 fn packet(number: usize, is_answer: bool, dont_fragment: bool) -> Vec<u8> {
     let [mut addresses, mut ports] = [[[10, 0, 0, 1], [10, 0, 0, 2]].concat(), vec![0, 1, 0, 2]];
     if is_answer {
@@ -140,7 +144,8 @@ fn each_answer_is_in_the_outputs_as_the_kernel_would_send_it(
     }
 }
 
-/// The packets of a pcapng file in this machine's byte order, each with its comment.
+/// Returns the packets of a pcapng file in this machine's byte order, each with its comment, or
+/// with an empty text if its first option is no comment.
 fn blocks(file: &[u8]) -> Vec<(Vec<u8>, String)> {
     let word = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let mut packets = Vec::new();
@@ -190,6 +195,7 @@ fn answers_have_their_places_among_the_packets_whatever_is_in_flight() {
 }
 
 /// Runs the program that answers in one way, and returns what was told and the packets in OUT.
+/// Panics if the exit status is not 0.
 fn answered(program: &Path, way: &str) -> (String, Vec<Vec<u8>>) {
     let out = Place::new(&format!("{way}.pcap"));
     let output = run(
@@ -308,11 +314,12 @@ fn lines(output: &Output) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Starts a program as root of a network namespace of its own, with its loopback device.
+/// The arguments of `unshare` that start a program as root of a network namespace of its own, with
+/// its loopback device up.
 const IN_A_NAMESPACE: [&str; 4] = ["-rn", "sh", "-c", "ip link set lo up && exec \"$0\""];
 
-/// The program that says what calls return, compiled with these flags; none if it can't be run
-/// here.
+/// Returns the path of the program that says what calls return, compiled with these flags. Returns
+/// `None` if it can't be compiled or launched here.
 fn calls(flags: &[&str]) -> Option<PathBuf> {
     if skipped(missing_optional_compiler("cc", flags)) || !can_launch() {
         return None;

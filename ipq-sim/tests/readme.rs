@@ -1,4 +1,4 @@
-//! Tests that the README of the repository shows the code that is tested.
+//! Tests that the README of the repository shows the code of the example `filter`.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Tests what a person sees of an emulated host, and of an assertion that does not hold, and what
-//! the journal of events tells of a verdict.
+//! Tests what a person sees of an emulated host, of its errors, and of an assertion that does not
+//! hold, and what the journal of events tells of a verdict.
 
 use etherparse::PacketBuilder;
 use ipq_core::transport::Transport;

@@ -1,6 +1,5 @@
-//! Tests what a seeded fault leaves alone. The fault breaks its rule up to the rule's edge, and a
-//! case just beside the edge is answered as without the fault. So a suite that finds the fault has
-//! found this rule broken, and no other.
+//! Tests how far seeded faults go: what some of them break, and that a case just beside is answered
+//! as without the fault.
 
 #![cfg(feature = "seeded-faults")]
 

@@ -1,5 +1,5 @@
-//! Tests the server for other processes, with the transport of `ipq-core` as its client. Both are
-//! in one process, on two threads.
+//! Tests the server for other processes. Its clients are in the process of the test: the transport
+//! of `ipq-core`, or connections that the test opens itself.
 
 #![cfg(target_os = "linux")]
 

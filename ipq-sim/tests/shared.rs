@@ -1,7 +1,7 @@
 //! Tests a kernel that several threads share: waits take real time, and end.
 //!
-//! No test sleeps: a thread waits for what another thread does, and would hang if it were not
-//! woken.
+//! No test sleeps. In most, a thread waits for what another thread does, and would hang if it were
+//! not woken.
 
 mod support;
 

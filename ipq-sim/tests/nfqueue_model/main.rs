@@ -18,7 +18,7 @@ use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use soak::Soak;
 
-/// The number of steps that `cargo test` takes.
+/// The least number of steps that `cargo test` takes.
 const STEPS: u64 = 200_000;
 /// The number of a queue that packets reach only by a verdict.
 const OTHER: u16 = 300;

@@ -1,5 +1,5 @@
-//! A model of numbered queues, written from the protocol's rules as simply as possible: with lists
-//! that are searched from the beginning.
+//! A model of numbered queues, written from the protocol's rules as simply as possible. A queue's
+//! packets are in a list that is searched from the beginning.
 
 use super::packets;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub(crate) enum Action {
 pub(crate) enum Told {
     /// The answer to a message: an error number, or 0 for an acknowledgement.
     Answer { errno: i32 },
-    /// A packet message. `full_length` is given if the payload was cut.
+    /// A packet message. `full_length` is given if the payload was cut in mode PACKET.
     Packet {
         queue: u16,
         id: u32,
@@ -269,8 +269,9 @@ impl Model {
         Ok(())
     }
 
-    /// Puts a packet into a queue (NFQ-2 to NFQ-12, NFQ-80 to NFQ-84). If there is no such queue,
-    /// or if it is full, the packet is dropped or, with `bypass` or fail-open, leaves.
+    /// Puts a packet into a queue (NFQ-2, NFQ-4, NFQ-10 to NFQ-12, NFQ-83, NFQ-84). If there is no
+    /// such queue, the packet leaves with `bypass`. If the queue is full, it leaves with fail-open.
+    /// Otherwise it is dropped in these two cases, and in mode NONE.
     fn enqueue(&mut self, number: u16, packet: Packet, bypass: bool) {
         let Some(queue) = self.queues.get_mut(&number) else {
             if bypass {

@@ -1,4 +1,5 @@
-//! Tests that a comparison that was interrupted goes on from its checkpoint.
+//! Tests the checkpoints of comparisons: one that was interrupted goes on from its own, a
+//! difference is kept there, and the figures of another comparison are refused.
 
 use crate::soak::{Figures, Soak};
 use pretty_assertions::assert_eq;

@@ -27,8 +27,9 @@ fn assert_decided(ran: &Ran, marks: bool) {
     ran.assert(&fates.collect::<Vec<_>>(), &through.collect::<Vec<_>>());
 }
 
-/// Returns the path of a program in C with `libnetfilter_queue`, compiled from the source of that
-/// name. Returns `None` if it can't be compiled or launched here.
+/// Returns the path of a program in C, compiled with `libnetfilter_queue` and `libmnl` from the
+/// source of that name. Returns `None` if a tool or library is missing, or if it can't be launched
+/// here.
 pub(crate) fn compiled(name: &str) -> Option<String> {
     if !have(&[]) || !can_launch() {
         return None;
@@ -239,7 +240,8 @@ fn go(arguments: &[&str]) -> Command {
     go
 }
 
-/// The filter in Go; none if it can't be compiled here.
+/// Returns the path of the filter in Go, compiled. Returns `None` if the library is missing, or if
+/// programs can't be launched here.
 fn filter_in_go() -> Option<String> {
     let library = go(&["build", "github.com/mdlayher/netlink"]).output();
     if !library.is_ok_and(|output| output.status.success()) {

@@ -1,4 +1,5 @@
-//! Tests programs that look at the sender of a datagram.
+//! Tests a program that looks at the sender of each datagram, and one that may have few
+//! descriptors.
 
 use crate::libraries::compiled;
 use crate::running::{PACKETS, accepted, all_packets, run};

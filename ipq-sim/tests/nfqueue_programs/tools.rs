@@ -7,7 +7,7 @@ use etherparse::PacketBuilder;
 use pretty_assertions::assert_eq;
 
 /// Returns `true` if a tool is installed and programs can be launched. Otherwise says that a test
-/// is skipped, and which Debian `package` has the tool.
+/// is skipped, and, if the tool is missing, which Debian `package` has it.
 fn have(tool: &str, package: &str) -> bool {
     let missing = missing_optional(tool, &["--version"]);
     let reason = missing.map(|reason| format!("{reason}: apt-get install {package}"));
