@@ -75,8 +75,8 @@ enum Under {
 }
 
 impl Under {
-    /// Returns a run of the program that is compiled from this source. Returns `None`, with the
-    /// reason printed, if a tool is missing.
+    /// Returns a run of the program that is compiled from this source. If a tool is missing,
+    /// returns `None` with the reason printed, or with `IPQ_REQUIRE_C=1` panics.
     fn run(self, capture: PathBuf, source: &Path) -> Option<Run> {
         let flags: &[&str] = match self {
             Self::Nothing | Self::Valgrind => &[],

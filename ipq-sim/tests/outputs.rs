@@ -236,7 +236,7 @@ fn a_trace_has_every_message_though_another_output_can_not_be_written() {
 
 /// The fields of a packet that tshark prints. Old versions don't know all of them.
 const PACKET_FIELDS: &[&str] = &["frame.time_epoch", "frame.verdict.ebpf_tc", "frame.comment"];
-/// The fields of a netlink message that tshark prints. Old versions don't know all of them.
+/// The fields of a netlink message that tshark prints. Old versions may lack some of them.
 const MESSAGE_FIELDS: &[&str] = &["netlink.family", "netlink.hdr_type"];
 
 fn tshark_arguments<'a>(file: &'a str, fields: &[&'a str]) -> Vec<&'a str> {

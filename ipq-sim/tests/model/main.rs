@@ -2,10 +2,11 @@
 //! be seen.
 //!
 //! The model is written from the protocol's rules, as simply as possible, and reproduces all
-//! recordings of real kernels but one. Steps are generated. After each step, its answer, the frames
-//! that left and what can be looked at must be equal in both. Packet ids may differ. A difference
-//! shrinks to a few steps and is printed as a recording, which `ipq-conformance replay FILE` takes.
-//! `support/soak.rs` says which environment variables make the test a long run.
+//! recordings of `ip_queue` in real kernels but one. Steps are generated. After each step, its
+//! answer, the frames that left and what can be looked at must be equal in both. Packet ids may
+//! differ. A difference shrinks to a few steps and is printed as a recording, which
+//! `ipq-conformance replay FILE` takes. `support/soak.rs` says which environment variables make the
+//! test a long run.
 
 mod action;
 mod compare;

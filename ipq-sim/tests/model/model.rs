@@ -226,7 +226,7 @@ impl Model {
     }
 
     /// Sets a device up or down. When a device goes down, drops the queued packets of both families
-    /// that came in or are to leave by it (EVT-1).
+    /// whose messages name it (EVT-1).
     fn set_link(&mut self, device: usize, up: bool) {
         if up && !self.up[device] {
             self.ids.device_comes_up();

@@ -1,4 +1,4 @@
-//! Tests the model against the recordings of real kernels.
+//! Replays the recordings of `ip_queue` in real kernels on the model.
 
 use crate::compare::id_range;
 use crate::model::Model;

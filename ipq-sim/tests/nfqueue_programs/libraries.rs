@@ -1,5 +1,5 @@
-//! Tests programs with client libraries for nfnetlink's queues. Each decides by the number in a
-//! packet: see `programs/decide.h`.
+//! Tests programs with client libraries for nfnetlink's queues. In most of the tests they decide by
+//! the number in a packet: see `programs/decide.h`.
 
 use crate::c_library::{SCRATCH, can_not, have, succeed};
 use crate::launching::{can_launch, unprivileged};

@@ -44,8 +44,8 @@ pub(crate) struct Packet {
     /// packet.
     for_this_host: bool,
     route: Option<Route>,
-    /// The addresses, the TOS and the mark when the packet was queued at OUTPUT (VER-10). `None` at
-    /// any other hook.
+    /// The addresses, the TOS and the mark when the packet was queued at OUTPUT (VER-10). `None` if
+    /// it was last queued at another hook, or was not queued yet.
     noted: Option<(IpAddr, IpAddr, u8, u32)>,
 }
 
