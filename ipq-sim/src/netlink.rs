@@ -173,7 +173,8 @@ pub(crate) enum Undelivered {
 /// datagram's full length, and its sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
 
-/// The fill of a socket's receive buffer, in bytes of weight (SOCK-5).
+/// The state of a socket's receive buffer: how much of it the waiting datagrams take, and its size.
+/// A datagram counts by its weight, not by its length (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveBuffer {
     /// The weight of the datagrams that wait.

@@ -94,7 +94,9 @@ fn command(kernel: &str) -> Command {
     command
 }
 
-/// Runs a program on that many packets. Returns what the command and the program printed.
+/// Runs `program`, with `how` as its argument, in `ipq-sim run` on a capture of so many packets.
+/// `arguments` are further options of the command. Returns what the command and the program
+/// printed.
 fn run(kernel: &str, packets: u8, arguments: &[&str], program: &Path, how: &str) -> Output {
     let mut run = command(kernel)
         .args(arguments)

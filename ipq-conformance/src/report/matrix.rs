@@ -46,7 +46,7 @@ struct Column {
     out_of_date: Vec<String>,
 }
 
-/// A row of the matrix: a case, with its result in each world.
+/// A row of the matrix: a case, with its result in each column.
 #[derive(Clone, Debug)]
 struct Row {
     id: String,

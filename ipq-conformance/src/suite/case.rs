@@ -112,7 +112,8 @@ pub enum Level {
     Must,
     /// Undocumented kernel behaviour on which programs may rely.
     Kernel,
-    /// A known oddity of kernels or libipq. A program may be better off without it.
+    /// A known oddity of kernels or libipq. An implementation that lacks it may serve programs
+    /// better.
     Quirk,
 }
 

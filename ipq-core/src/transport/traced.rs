@@ -54,7 +54,8 @@ pub struct Traced<T, F> {
 }
 
 impl<T, F: Fn(Event<'_>)> Traced<T, F> {
-    /// Wraps `transport`, and shows `listener` every datagram that is sent or received.
+    /// Wraps `transport`, and shows `listener` the result of every send and receive, also of those
+    /// that fail.
     pub const fn new(transport: T, listener: F) -> Self {
         Self { transport, listener }
     }

@@ -72,7 +72,8 @@ pub mod attribute {
     /// The packet's id (u32), its link-layer protocol (u16), and its hook (u8).
     #[doc(alias = "NFQA_PACKET_HDR")]
     pub const PACKET_HEADER: u16 = 1;
-    /// The verdict (u32), and the id of the packet (u32).
+    /// The verdict (u32), and the id of the packet (u32). In a batch verdict the id is that of the
+    /// last packet.
     #[doc(alias = "NFQA_VERDICT_HDR")]
     pub const VERDICT_HEADER: u16 = 2;
     /// The netfilter mark (u32).

@@ -105,8 +105,8 @@ impl Kernel {
         }
     }
 
-    /// Enters a packet into the books as sent by a device in these frames, or without frames if
-    /// there is no list.
+    /// Enters a packet into the books as sent by a device, in these frames. `frames` is `None` if
+    /// the books keep no fates; the packet is then only counted.
     #[inline]
     fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Option<Vec<OutgoingFrame>>) {
         self.ledger.delivered(serial, || Fate::Sent {

@@ -56,10 +56,10 @@ impl Kernel {
         !self.nobody_has_net_admin && self.clients.get(client.0).is_some_and(|client| client.net_admin)
     }
 
-    /// Opens a socket, as `socket(AF_NETLINK, SOCK_RAW, protocol)` does. Fails with EPROTONOSUPPORT
-    /// for a protocol that this kernel does not open sockets for: up to 2.6.32 one outside 0 to 31,
-    /// on later kernels with `ip_queue` one without a loaded module (SOCK-1), and on kernels with
-    /// numbered queues any but 12, that of nfnetlink.
+    /// Opens a socket, as `socket(AF_NETLINK, SOCK_RAW, protocol)` does. Kernels up to 2.6.32 open
+    /// a socket for any protocol from 0 to 31. Later kernels with `ip_queue` open one only for the
+    /// protocols of its loaded modules (SOCK-1). Kernels with numbered queues open one only for
+    /// protocol 12, that of nfnetlink. Fails with EPROTONOSUPPORT for any other protocol.
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
         let opens = match self.profile.behaviour.netlink.opening {

@@ -155,8 +155,8 @@ impl<'a> Words<'a> {
         value.ok_or_else(|| RuleTextError::NoValue(option.to_owned()))
     }
 
-    /// Returns the option's name in a word such as `--dport=53`, and keeps the value after `=`.
-    /// Returns any other word as it is.
+    /// Splits a word such as `--dport=53`: returns `--dport`, and keeps `53` as the value of that
+    /// option. Returns any other word as it is.
     fn detach(&mut self, word: &'a str) -> &'a str {
         match word.split_once('=') {
             Some((name, value)) if name.starts_with("--") => {

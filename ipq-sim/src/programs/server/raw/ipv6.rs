@@ -85,9 +85,9 @@ impl Ipv6 {
     }
 
     /// Returns the packet that leaves when a program sends `bytes` to `address`, or without one to
-    /// the connected address. By the options, the bytes have an IPv6 header, which is left as it
-    /// is, or get one. Fails, among others, without any address, and for bytes that are shorter
-    /// than the header that they should have.
+    /// the connected address. If the options say that the bytes begin with an IPv6 header, they are
+    /// the packet. If not, the packet has a new header before the bytes. Fails, among others,
+    /// without any address, and if a header that should be there is cut.
     pub(super) fn send(&self, bytes: Vec<u8>, address: Option<&[u8]>, options: &Options) -> Result<Vec<u8>, Errno> {
         let (destination, protocol) = match address {
             Some(address) => self.destination(parse(address)?)?,
