@@ -21,7 +21,7 @@ use ipq_launcher::{Launched, Watch, launch};
 use ipq_sim::programs::run::Run;
 use ipq_sim::programs::server::{Remark, Server};
 use ipq_sim::{Kernel, Profile};
-use launching::{PACKETS, assert_all_accepted, can_launch, capture, run, source};
+use launching::{PACKETS, assert_all_accepted, can_launch, capture, run, source, unprivileged};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::collections::BTreeSet;
@@ -166,6 +166,21 @@ fn a_program_behind_a_script_is_given_its_socket() {
         let script = format!("cd /; {} plain; echo ended >&2", program.display());
         assert_all_accepted(&run(&OF_IP_QUEUE, &["sh", "-c", &script]), "seccomp");
     }
+}
+
+#[test]
+fn a_program_has_no_descriptors_but_those_of_the_command() {
+    if !can_launch() {
+        return;
+    }
+    let script = ["sh", "-c", "ls /proc/$$/fd; :"];
+    let [descriptors, expected] = [
+        run(&[], &script),
+        unprivileged(script[0]).args(&script[1..]).output().unwrap(),
+    ]
+    .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    assert!(expected.lines().any(|descriptor| descriptor == "2"), "{expected}");
+    assert_eq!(descriptors, expected);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::listener::Listener;
 use crate::table::{Interface, Purpose};
 use crate::{filter, sys, table};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};
@@ -122,7 +123,7 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     let _making = making_a_process();
     let (installed, listener) = mpsc::channel();
     let (started, child) = mpsc::channel();
-    let (ended, ending) = rustix::pipe::pipe().map_err(|error| LaunchError::Program(error.into()))?;
+    let (ended, ending) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| LaunchError::Program(error.into()))?;
     let starting = move || {
         // This end of a pipe is closed when the child is there, at the latest by the end of this
         // thread. That wakes the poll in `start`.
