@@ -1,15 +1,27 @@
-//! Tests that a file that is no capture is refused before anything is run, and that a run on a
-//! capture without packets ends.
+//! Tests that a file that is no capture is refused before anything is run, and when a run on a
+//! capture ends.
 
 #![cfg(target_os = "linux")]
 
 #[path = "support/pcap.rs"]
 mod pcap;
 
+use ipq_core::transport::unix::Unix;
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Family, Handle, Verdict, Wait};
 use ipq_sim::programs::run::{Run, RunError};
 use rstest::rstest;
 use std::io::Write as _;
+use std::thread::sleep;
 use std::time::Duration;
+
+/// Returns a packet of UDP without data.
+fn packet() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+    builder.udp(1, 2).write(&mut bytes, &[]).unwrap();
+    bytes
+}
 
 #[rstest]
 #[case::empty(b"", "it is empty")]
@@ -32,4 +44,29 @@ fn a_served_run_on_a_capture_without_packets_ends() {
     let directory = tempfile::tempdir().unwrap();
     let run = Run::serving(file.path(), directory.path().join("socket")).patience(Duration::from_millis(50));
     assert_eq!(run.go().unwrap().summary.records, 0);
+}
+
+#[test]
+fn a_program_that_connects_late_to_a_served_run_has_the_whole_patience() {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    // The first record has no packet, so it is never fed.
+    file.write_all(&pcap::raw_ip(&[vec![0x55], packet()])).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let run = Run::serving(file.path(), &socket).patience(PATIENCE);
+    let summary = std::thread::scope(|scope| {
+        let running = scope.spawn(|| run.go().unwrap().summary);
+        sleep(PATIENCE + PATIENCE / 10);
+        let handle = Handle::new(Unix::open(&socket, Family::Ipv4).unwrap());
+        handle.set_mode(CopyMode::Packet, 0).unwrap();
+        let mut buffer = [0; 2048];
+        let Ok(Message::Packet(queued)) = handle.read(&mut buffer, Wait::Forever) else {
+            panic!("the packet was to come");
+        };
+        sleep(PATIENCE / 10);
+        handle.set_verdict(queued.packet_id(), Verdict::Accept, None).unwrap();
+        running.join().unwrap()
+    });
+    assert_eq!(summary.accepted, 1);
 }

@@ -14,7 +14,7 @@ use super::outcome::{Decided, Outcomes, Unqueued};
 use super::refusal::{Refusal, Request};
 use super::watch::{TracedMessage, Watch};
 use super::window::{Place, Window};
-use super::{NetAdmin, Rate, Run};
+use super::{Client, NetAdmin, Rate, Run};
 use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
 use crate::kernel::{EntryPoint, Kernel};
 use crate::netlink::SocketId;
@@ -56,7 +56,8 @@ pub(super) struct Feeding<'a> {
     began: Option<Instant>,
     /// The time at which any packet last got a verdict or its fate, was queued again or was sent by
     /// the program itself, or at which the next record of the capture was last awaited. At first,
-    /// the time at which the run began.
+    /// the time at which the run began; in a run that starts no program, also the time at which the
+    /// first packet was fed.
     pub(super) last_event: Instant,
     /// The time at which the next packet was first held back because its queue has no listener.
     /// `None` if it was never held back for that.
@@ -244,7 +245,12 @@ impl<'a> Feeding<'a> {
             link_header: packet.link_header,
             ..self.run.entry()
         };
-        self.began.get_or_insert(self.now);
+        if self.began.is_none() {
+            self.began = Some(self.now);
+            if matches!(self.run.client, Client::Anybody(_)) {
+                self.last_event = self.now;
+            }
+        }
         let used = |kernel: &Kernel| {
             let buffer = way.listener.and_then(|socket| kernel.receive_buffer(socket));
             buffer.map_or(0, |buffer| buffer.used)

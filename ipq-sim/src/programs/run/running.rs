@@ -117,9 +117,9 @@ impl<'a> Running<'a> {
             {
                 return Ok(());
             }
-            // If programs are started elsewhere, the first one may connect late: until a record is
+            // If programs are started elsewhere, the first one may connect late: until a packet is
             // fed, patience has no end, unless there is nothing to feed.
-            let patient = self.program.is_none() && self.feeding.outcomes.records() == 0 && !self.feeding.is_done();
+            let patient = self.program.is_none() && !self.feeding.has_fed() && !self.feeding.is_done();
             if !patient && self.feeding.last_event.elapsed() > self.run.patience {
                 self.over = Over::Patience(self.run.patience);
                 return Ok(());
