@@ -2,6 +2,7 @@
 //! is over, from what happened in it.
 
 use super::capture::CaptureEnd;
+use super::outcome::Unqueued;
 use super::refusal::{Refusal, Request};
 use super::summary::Summary;
 use crate::books::DropReason;
@@ -38,7 +39,7 @@ pub enum Outcome {
     /// that had to be killed, and a capture that ends within a record count as success, too.
     Success,
     /// No packet could be fed, or none was queued to the program, as when nobody listened to the
-    /// packets' queues or no rule queued them. Nothing happened that counts as a failure.
+    /// packets' queues, a full queue let them pass, or no rule queued them. Nothing happened that counts as a failure.
     NothingTried,
     /// The program failed, did not use a queue, did not decide on every packet, or closed its queue
     /// with packets that had no verdict; the caller stopped the run; or the capture is damaged.
@@ -168,6 +169,9 @@ pub enum Finding {
         /// The queues to which the program listened at some time.
         listened: BTreeSet<QueueId>,
     },
+    /// No packet that was fed was queued, and at least one of them got through because its queue
+    /// was full and lets packets through then. The inner value is the number of those that did.
+    FailOpen(u64),
     /// No rule queued any packet, so all that were fed were let through. The inner value is their
     /// number.
     NoRule(u64),
@@ -186,7 +190,7 @@ impl Finding {
             Self::Killed | Self::Capture(CaptureEnd::Whole | CaptureEnd::WithinRecord) | Self::Refused(..) => {
                 Outcome::Success
             }
-            Self::NothingFed(_) | Self::Nobody { .. } | Self::NoRule(_) => Outcome::NothingTried,
+            Self::NothingFed(_) | Self::Nobody { .. } | Self::FailOpen(_) | Self::NoRule(_) => Outcome::NothingTried,
             _ => Outcome::Failure,
         }
     }
@@ -230,6 +234,8 @@ pub(super) fn findings(
     } else if is_complete && dropped(DropReason::NoListener) + passed == summary.fed() {
         findings.push(if conduct.used.is_empty() {
             Finding::NoRule(passed)
+        } else if let Some(count) = summary.passed.get(&Unqueued::FailOpen) {
+            Finding::FailOpen(*count)
         } else {
             Finding::Nobody {
                 used: conduct.used.clone(),
@@ -368,6 +374,11 @@ impl fmt::Display for Finding {
                 "no packet reached the program: packets went to {}, and the program listened to {}",
                 Listed(used),
                 Listed(listened)
+            ),
+            Self::FailOpen(count) => write!(
+                f,
+                "no packet reached the program: its queue was full each time, so {} passed without it (fail open)",
+                packets(*count)
             ),
             Self::NoRule(count) => write!(
                 f,

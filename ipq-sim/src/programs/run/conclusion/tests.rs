@@ -215,6 +215,10 @@ fn ruled(summary: &Summary, used: &[u16]) -> Vec<Finding> {
 #[case::closed(
     40, Unqueued::NoRule, 20, &[0], "no packet reached the program: packets went to queue 0, which it had closed"
 )]
+#[case::fail_open(
+    0, Unqueued::FailOpen, 20, &[0],
+    "no packet reached the program: its queue was full each time, so 20 packets passed without it (fail open)"
+)]
 #[case::no_rule(
     0, Unqueued::NoRule, 20, &[],
     "no packet reached the program: no rule queued any, so 20 packets passed without it; check the conditions of --rule"
