@@ -12,8 +12,9 @@ use ipq_core::{CopyMode, Family, Handle, Verdict, Wait};
 use ipq_sim::programs::run::{Run, RunError};
 use rstest::rstest;
 use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Returns a packet of UDP without data.
 fn packet() -> Vec<u8> {
@@ -69,4 +70,28 @@ fn a_program_that_connects_late_to_a_served_run_has_the_whole_patience() {
         running.join().unwrap()
     });
     assert_eq!(summary.accepted, 1);
+}
+
+#[test]
+fn standard_input_is_not_read_to_its_end_because_of_a_file_named_like_it() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("-"), pcap::raw_ip(&[])).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-sim"))
+        .args(["run", "--pcap", "-", "--", "true"])
+        .current_dir(directory.path())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = command.stdin.take().unwrap();
+    input.write_all(&pcap::raw_ip(&[packet()])).unwrap();
+    // The input stays open, so the run ends only if it does not wait for more.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while command.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            command.kill().unwrap();
+            panic!("the run was to end");
+        }
+        sleep(Duration::from_millis(10));
+    }
 }

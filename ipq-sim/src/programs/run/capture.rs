@@ -134,8 +134,8 @@ pub(super) struct Capture {
     records: VecDeque<Record>,
     end: Option<CaptureEnd>,
     read: Arc<AtomicU64>,
-    /// `true` if the capture is a regular file of at most [`SMALL`] bytes, so that it is read to
-    /// its end even after the run.
+    /// `true` if the capture is a regular file of at most [`SMALL`] bytes, and not standard input,
+    /// so that it is read to its end even after the run.
     is_small: bool,
 }
 
@@ -186,7 +186,8 @@ impl Capture {
             records: VecDeque::new(),
             end: None,
             read,
-            is_small: std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SMALL),
+            is_small: path.as_os_str() != STANDARD_INPUT
+                && std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SMALL),
         })
     }
 
@@ -207,8 +208,9 @@ impl Capture {
     }
 
     /// Waits for the next record, once the run has ended, and removes and returns it. Returns
-    /// `None` at the end of the capture. Returns `None` at once if the capture is no regular file
-    /// of at most [`SMALL`] bytes: reading the rest could take long, or for ever.
+    /// `None` at the end of the capture. Returns `None` at once if the capture is standard input,
+    /// or no regular file of at most [`SMALL`] bytes: reading the rest could take long, or for
+    /// ever.
     pub(super) fn next_unfed(&mut self) -> Option<Record> {
         if !self.is_small {
             return None;
