@@ -50,7 +50,14 @@ pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8])
             },
             packet,
         )),
-        Err(NotFed::NotIp { protocol, .. }) => Err(NotFed::NotIp { protocol, is_tagged }),
+        // A tag may also stand behind one of these headers.
+        Err(NotFed::NotIp {
+            protocol,
+            is_tagged: behind,
+        }) => Err(NotFed::NotIp {
+            protocol,
+            is_tagged: is_tagged || behind,
+        }),
         Err(other) => Err(other),
     }
 }

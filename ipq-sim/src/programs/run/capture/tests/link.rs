@@ -115,6 +115,7 @@ fn the_link_header_is_what_a_kernel_shows(
 #[case::unknown_link(999, "00", "link type 999, which is not read")]
 #[case::arp(ETHERNET, "macs 0806", "ARP")]
 #[case::arp_in_a_vlan(ETHERNET, "macs 8100 0005 0806", "ARP in a VLAN")]
+#[case::arp_in_a_vlan_behind_snap(ETHERNET, "macs 0028 aaaa03 000000 8100 0005 0806", "ARP in a VLAN")]
 #[case::lldp(ETHERNET, "macs 88cc", "LLDP")]
 #[case::other(ETHERNET, "macs 4242", "not IP: EtherType 0x4242")]
 #[case::spanning_tree(ETHERNET, "macs 0026 424203", "STP")]
