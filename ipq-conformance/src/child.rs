@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// The number of bytes that a child may write without a line feed: 16 MiB.
 pub(crate) const LONGEST_LINE: usize = 1 << 24;
+/// The number of bytes that a pipe of Linux holds, unless it was made larger: 64 KiB.
+const PIPE_BYTES: usize = 1 << 16;
 /// The most bytes of a child's standard error that are kept for [`Child::take_printed`]: 16 KiB.
 const MOST_PRINTED: usize = 1 << 14;
 
@@ -219,16 +221,19 @@ impl Child {
         Ok(())
     }
 
-    /// Reads without waiting what the child has printed to standard error. Keeps 16 KiB until the
-    /// next [`take_printed`](Self::take_printed), and drops the rest.
+    /// Reads without waiting what the child has printed to standard error, but not much more than a
+    /// pipe holds: a child that prints without end must not keep its parent here. Keeps 16 KiB
+    /// until the next [`take_printed`](Self::take_printed), and drops the rest.
     fn read_errors(&mut self) -> io::Result<()> {
-        while let Some(errors) = &mut self.errors
+        let mut left = PIPE_BYTES;
+        while let Some(errors) = self.errors.as_mut().filter(|_| left > 0)
             && readable(errors.as_fd())?
         {
             let mut piece = [0; 4096];
             match errors.read(&mut piece)? {
                 0 => self.errors = None,
                 length => {
+                    left = left.saturating_sub(length);
                     let room = MOST_PRINTED - self.printed.len();
                     self.printed.extend_from_slice(&piece[..length.min(room)]);
                 }
@@ -318,6 +323,10 @@ mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
     use rstest::rstest;
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+    use std::sync::mpsc;
+    use std::thread;
 
     const SOON: Duration = Duration::from_millis(50);
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -358,6 +367,17 @@ mod tests {
         assert_eq!(line, Line::Read(b"done".to_vec()));
         assert_eq!(child.take_printed(), "x".repeat(MOST_PRINTED));
         assert_eq!(child.take_printed(), "");
+    }
+
+    #[test]
+    fn a_child_that_prints_faster_than_it_is_read_is_heard_all_the_same() {
+        let mut child = shell("read line; echo done");
+        let endless = File::open("/dev/zero").expect("every system has it");
+        child.errors = Some(OwnedFd::from(endless).into());
+        let (answered, answers) = mpsc::channel();
+        thread::spawn(move || answered.send(child.ask(&1, PATIENCE, None)));
+        let line = answers.recv_timeout(2 * PATIENCE).expect("the parent goes on");
+        assert_eq!(line.expect("the pipes are there"), Line::Read(b"done".to_vec()));
     }
 
     #[rstest]
