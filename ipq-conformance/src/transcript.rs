@@ -59,6 +59,18 @@ impl Transcript {
         &self.events
     }
 
+    /// Returns the number of the case's steps so far, with those that are forgotten.
+    pub(crate) const fn steps(&self) -> usize {
+        self.forgotten + self.events.len()
+    }
+
+    /// Returns the steps that came after the first `steps` of the case, as far as the transcript
+    /// keeps them.
+    pub(crate) fn events_after(&self, steps: usize) -> &[Event] {
+        let first = steps.saturating_sub(self.forgotten);
+        self.events.get(first..).unwrap_or_default()
+    }
+
     /// Returns whether the transcript keeps every step of its case.
     pub(crate) const fn is_whole(&self) -> bool {
         self.forgotten == 0

@@ -1,5 +1,5 @@
-//! Tests of the emulator as a world: its sysctls, the port ids and names of its sockets, and the
-//! devices that cases name for the packets that it sends.
+//! Tests of the emulator as a world: its sysctls, the port ids and names of its sockets, what calls
+//! sent after many steps, and the devices that cases name for the packets that it sends.
 
 use bytes::Bytes;
 use ipq_conformance::suite::runner::Runner;
@@ -7,7 +7,7 @@ use ipq_conformance::suite::{KnownDifferences, Subject, cases};
 use ipq_conformance::world::topology::{Device, LO, TAP0, TAP1};
 use ipq_conformance::world::{Capabilities, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
 use ipq_conformance::worlds::SimFactory;
-use ipq_core::{Family, PortId};
+use ipq_core::{CopyMode, Family, PortId};
 use ipq_sim::Profile;
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -114,6 +114,19 @@ fn a_case_has_port_id_0_of_a_socket_that_is_not_bound() {
     );
     let bound = socket.bind(PortId(7)).expect("it says so");
     assert_eq!((bound, socket.bound_to()), ((None, PortId(7)), Ok(PortId(7))));
+}
+
+#[test]
+fn what_a_call_sent_is_known_after_steps_that_are_forgotten() {
+    let world = SimFactory::default().create().expect("the emulator is there");
+    let subject = Subject::begin(world, &Setup::default(), 0, None).expect("the emulator begins");
+    for _ in 0..10_000 {
+        subject.clock().expect("the emulator has a clock");
+    }
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4).expect("it is opened");
+    let returned = program.set_mode(handle, CopyMode::Meta, 0).expect("it is called");
+    assert_eq!(returned.sent.len(), 1);
 }
 
 #[test]

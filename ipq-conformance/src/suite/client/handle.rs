@@ -85,15 +85,14 @@ impl<'s> RustClient<'s> {
     }
 
     fn sent_before(&self) -> usize {
-        self.subject.transcript().events().len()
+        self.subject.transcript().steps()
     }
 
     fn sent_since(&self, before: usize) -> Vec<Bytes> {
         let transcript = self.subject.transcript();
         let sent = transcript
-            .events()
+            .events_after(before)
             .iter()
-            .skip(before)
             .filter_map(|event| match (&event.step, &event.seen) {
                 (Step::Send { bytes, .. }, Observation::Send { errno: 0, .. }) => Some(bytes.clone()),
                 _ => None,
