@@ -3,6 +3,7 @@
 
 use crate::support;
 use ipq_conformance::recording::{Embedded, Reader, Recording};
+use ipq_conformance::world::Observation;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -142,6 +143,19 @@ fn a_scenario_of_another_machine_and_other_rules_reads_and_writes_back() {
     let again = Recording::parse(&recording.to_line().expect("it can be written")).expect("it is still right");
     assert_eq!(again, recording);
     assert_eq!(recording.setup.process_id, Some(77));
+}
+
+#[test]
+fn a_file_in_proc_that_is_not_there_reads_and_writes_back() {
+    for step in [
+        r#"{"op":"proc","file":"ip_queue","text":null}"#,
+        r#"{"op":"queues_proc","text":null}"#,
+    ] {
+        let recording = Recording::parse(&scenario(step)).expect("it is right");
+        assert_eq!(recording.steps[0].seen, Observation::Absent);
+        let again = Recording::parse(&recording.to_line().expect("it can be written")).expect("it is still right");
+        assert_eq!(again, recording);
+    }
 }
 
 #[test]

@@ -75,8 +75,7 @@ fn required_answer(op: &str) -> Map<String, Value> {
         "rcvbuf" | "sndbuf" => json!({ "actual": 0 }),
         "inject" | "inject_bridged" | "inject_offloaded" | "socket_error" => json!({ "errno": 0 }),
         "sniff" => json!({ "hex": null }),
-        "proc" => json!({ "text": null }),
-        "queues_proc" => json!({ "text": "" }),
+        "proc" | "queues_proc" => json!({ "text": null }),
         "read_sysctl" => json!({ "value": null }),
         "bind" => json!({ "errno": 0, "bound": 0 }),
         "port_id" => json!({ "bound": 0 }),
@@ -113,8 +112,7 @@ fn placeholder(step: &Step) -> Option<Observation> {
             Observation::Inject { errno: 0 }
         }
         Step::Sniff { .. } => Observation::Sniff { frame: None },
-        Step::Proc { .. } | Step::ReadSysctl { .. } => Observation::Absent,
-        Step::QueuesProc => Observation::Text(String::new()),
+        Step::Proc { .. } | Step::QueuesProc | Step::ReadSysctl { .. } => Observation::Absent,
         Step::Bind { .. } | Step::PortId { .. } => Observation::Bind { errno: 0, port_id: 0 },
         Step::Poll { .. } => Observation::Poll {
             readable: false,

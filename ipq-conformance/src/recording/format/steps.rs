@@ -91,7 +91,8 @@ pub(super) enum StepJson<'a> {
         text: Option<Cow<'a, str>>,
     },
     QueuesProc {
-        text: Cow<'a, str>,
+        #[serde(deserialize_with = "nullable")]
+        text: Option<Cow<'a, str>>,
     },
     Sysctl {
         name: Cow<'a, str>,
@@ -306,7 +307,7 @@ impl<'a> StepJson<'a> {
                     known.ok_or_else(|| format!("there is no file {file:?}: there are {}", names(&PROC_FILES)))?;
                 (Step::Proc { family: *family }, text_or_absent(text))
             }
-            Self::QueuesProc { text } => (Step::QueuesProc, Observation::Text(text.into())),
+            Self::QueuesProc { text } => (Step::QueuesProc, text_or_absent(text)),
             Self::Sysctl { name, value } => (
                 Step::Sysctl {
                     name: name.into(),
@@ -528,7 +529,7 @@ impl<'a> StepJson<'a> {
                 file: PROC_FILES.iter().find(|(_, known)| known == family)?.0.into(),
                 text: text_of(seen),
             },
-            (Step::QueuesProc, Observation::Text(text)) => Self::QueuesProc { text: text.into() },
+            (Step::QueuesProc, Observation::Text(_) | Observation::Absent) => Self::QueuesProc { text: text_of(seen) },
             (Step::Sysctl { name, value }, Observation::Done) => Self::Sysctl {
                 name: name.into(),
                 value: value.into(),
