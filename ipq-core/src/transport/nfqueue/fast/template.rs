@@ -80,6 +80,7 @@ impl TemplateCache {
         if self.generation != generation {
             self.generation = generation;
             self.templates.clear();
+            self.oldest = 0;
         }
         self.inserts_left = TEMPLATES;
     }
@@ -99,8 +100,7 @@ impl TemplateCache {
     }
 
     /// Makes a template of a packet's datagram that starts with `prefix` and was translated to
-    /// `frame`, if that is possible. If there is no room, the template replaces another one, mostly
-    /// the oldest.
+    /// `frame`, if that is possible. If there is no room, the template replaces the oldest one.
     pub(crate) fn insert(&mut self, prefix: &Prefix, frame: &[u8], family: Family) {
         let Some(template) = Template::new(prefix, frame, family) else {
             return;

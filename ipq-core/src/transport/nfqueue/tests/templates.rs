@@ -359,6 +359,14 @@ fn the_oldest_template_gives_way_and_few_are_made_in_a_batch() {
         insert(&mut templates, datagram, &options());
     }
     assert_eq!(found(&templates), [false, false, true, true, true, true]);
+    // After a change of devices the first template of the new ones is the oldest.
+    templates.begin(2);
+    for datagram in &kinds {
+        insert(&mut templates, datagram, &options());
+    }
+    templates.begin(2);
+    insert(&mut templates, &others[0], &options());
+    assert_eq!(found(&templates), [false, true, true, true, true, false]);
 }
 
 #[test]
