@@ -250,7 +250,8 @@ pub fn set_netlink_option(socket: impl AsFd, option: i32, on: bool) -> io::Resul
     set_option(socket.as_fd(), libc::SOL_NETLINK, option, &value)
 }
 
-/// The sysctls and netfilter rules of the initial namespace, from before a laboratory changed them.
+/// The sysctls and netfilter rules of the initial namespace, and whether `lo` is up, from before a
+/// laboratory changed them.
 ///
 /// A process that outlives the laboratory's process should hold the state. It can then be restored
 /// however the laboratory ends.
@@ -258,23 +259,32 @@ pub fn set_netlink_option(socket: impl AsFd, option: i32, on: bool) -> io::Resul
 pub struct HostState {
     sysctls: sysctls::Saved,
     tables: rules::Saved,
+    lo_is_up: bool,
 }
 
 impl HostState {
-    /// Reads the sysctls and the rules that a laboratory changes. Leaves out sysctls that can't be
-    /// read. Fails if a table of rules can't be read.
+    /// Reads the sysctls and the rules that a laboratory changes, and whether `lo` is up. Leaves out
+    /// sysctls that can't be read. Fails if a table of rules or the state of `lo` can't be read.
     pub fn save() -> Result<Self, LaboratoryError> {
+        let rtnetlink = Rtnetlink::open()?;
         Ok(Self {
             sysctls: sysctls::Saved::read(),
             tables: rules::Saved::read()?,
+            lo_is_up: rtnetlink.is_up(rtnetlink.index_of(LO)?)?,
         })
     }
 
-    /// Restores the saved sysctls and rules, and removes the veth pairs of a laboratory. Goes on
-    /// after a failure, and fails at the end.
+    /// Restores the saved sysctls and rules, sets `lo` up or down as it was, and removes the veth
+    /// pairs of a laboratory. Goes on after a failure, and fails at the end.
     pub fn restore(&self) -> Result<(), LaboratoryError> {
         let devices = devices::remove_pairs();
-        self.sysctls.restore().and(self.tables.restore()).and(devices)
+        let lo = self.restore_lo();
+        self.sysctls.restore().and(self.tables.restore()).and(devices).and(lo)
+    }
+
+    fn restore_lo(&self) -> Result<(), LaboratoryError> {
+        let rtnetlink = Rtnetlink::open()?;
+        rtnetlink.set_up(rtnetlink.index_of(LO)?, self.lo_is_up)
     }
 }
 
@@ -450,6 +460,27 @@ mod tests {
         }
         for device in [TAP0, TAP1] {
             assert!(rtnetlink.index_of(device.name).is_err(), "{} is there", device.name);
+        }
+    }
+
+    #[test]
+    fn a_host_is_left_with_lo_as_it_was() {
+        if let Err(error) = namespaces::enter_private() {
+            eprintln!("skipped: {error}");
+            return;
+        }
+        let rtnetlink = Rtnetlink::open().expect("a socket");
+        let lo = rtnetlink.index_of(LO).expect("there is one");
+        for was_up in [true, false] {
+            rtnetlink.set_up(lo, was_up).expect("it can be set");
+            let before = match HostState::save() {
+                Err(error) if error.is_of_the_system() => return eprintln!("skipped: {error}"),
+                before => before.expect("it can be read"),
+            };
+            rtnetlink.set_up(lo, !was_up).expect("it can be set");
+            // The sysctls outside the namespace can't be written from here.
+            let _ = before.restore();
+            assert_eq!(rtnetlink.is_up(lo).expect("it can be read"), was_up);
         }
     }
 }

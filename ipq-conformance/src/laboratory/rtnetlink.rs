@@ -14,6 +14,7 @@ const HEADER_BYTES: usize = 16;
 const NLMSG_ERROR: u16 = 2;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
@@ -105,6 +106,14 @@ impl Rtnetlink {
         let mut message = Message::new(RTM_NEWLINK, 0, &link_body(index, 0, 0));
         message.attribute(3, &name_bytes(name));
         self.request(message, &format!("rename device {index} to {name}"))
+    }
+
+    /// Returns whether a device is set up.
+    pub(super) fn is_up(&self, index: u32) -> Result<bool, LaboratoryError> {
+        let message = Message::new(RTM_GETLINK, 0, &link_body(index, 0, 0));
+        let answer = self.exchange(message, 0, &format!("look up the state of device {index}"))?;
+        let flags = answer.body.get(8..).and_then(|flags| flags.first_chunk());
+        Ok(flags.is_some_and(|flags| u32::from_ne_bytes(*flags) & INTERFACE_IS_UP != 0))
     }
 
     /// Sets a device up or down.
