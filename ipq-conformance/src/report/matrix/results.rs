@@ -102,9 +102,9 @@ struct Lines {
 
 impl Lines {
     fn take(&mut self, source: &str, number: usize, line: &str) -> Result<(), ResultsProblem> {
-        let value: Value = serde_json::from_str(line).map_err(|error| {
-            // Serde counts lines in its text, which is one line. The line's number in the file is
-            // added later.
+        let value: Value = serde_json::from_str(line.trim_end()).map_err(|error| {
+            // Serde counts lines in its text, which is one line without its end. The line's number
+            // in the file is added later.
             ResultsProblem::NoJson(error.to_string().replacen(" at line 1 column ", " at its byte ", 1))
         })?;
         if value.get("summary").is_some() {
@@ -380,7 +380,7 @@ mod tests {
     )]
     #[case::foreign(r#"{"name":"x"}"#, 1, "the line is neither the result of a case nor a summary")]
     #[case::no_object("[1, 2]", 1, "the line is neither the result of a case nor a summary")]
-    #[case::an_empty_line(&format!("{CASE}\n\n{LAST}"), 2, "the line is no JSON: EOF while parsing")]
+    #[case::an_empty_line(&format!("{CASE}\n\n{LAST}"), 2, "the line is no JSON: EOF while parsing a value at its byte 0")]
     fn what_is_wrong_is_said_with_its_line(#[case] text: &str, #[case] line: usize, #[case] words: &str) {
         let error = read(text).expect_err("it is wrong").to_string();
         assert!(error.starts_with(&format!("file:{line}: {words}")), "{error}");
