@@ -160,12 +160,12 @@ impl Bench<'_> {
             RUN => this.run(listener, task, &[]),
             WITH_OUTPUTS => {
                 let [out, log] = [scratch("out.pcap"), scratch("log.jsonl")];
-                let measured = this.run(listener, task, &["--out", &out, "--log", &log]);
+                let measured = this.run(listener, task, &["--out", &out, "--log", &log])?;
                 // Each run writes new files: to empty a long one takes time of its own.
                 for file in [out, log] {
                     std::fs::remove_file(file)?;
                 }
-                measured
+                Ok(measured)
             }
             BEFORE => match (&self.arguments.before, &self.arguments.before_library) {
                 (Some(command), Some(library)) => Simulator { command, library }.run(listener, task, &[]),
