@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The error for a file system that could not be made: the temporary file could not be created or
 /// written, or the program could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the machine's file system can't be written: {path}: {source}", path = .path.display())]
+#[error("the machine's file system can't be made: {path}: {source}", path = .path.display())]
 pub struct InitramfsError {
     path: PathBuf,
     source: io::Error,
@@ -28,6 +28,7 @@ pub(super) fn build(
         let path = path.to_owned();
         move |source| InitramfsError { path, source }
     };
+    let init = fs::read(program).map_err(failed(program))?;
     let file = tempfile::NamedTempFile::new().map_err(failed(&std::env::temp_dir()))?;
     let mut archive = Archive {
         output: BufWriter::new(&file),
@@ -40,7 +41,7 @@ pub(super) fn build(
         archive.device("dev/console", 5, 1)?;
         archive.device("dev/null", 1, 3)?;
         archive.device("dev/urandom", 1, 9)?;
-        archive.file("init", &fs::read(program)?)?;
+        archive.file("init", &init)?;
         archive.file(ARGUMENTS, (arguments.join("\n") + "\n").as_bytes())?;
         archive.folder(MODULES)?;
         for (number, module) in modules.iter().enumerate() {
@@ -90,5 +91,16 @@ impl<W: Write> Archive<W> {
         let mut writer = entry.write(&mut self.output, size);
         writer.write_all(bytes)?;
         writer.finish().map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_can_not_be_read_is_named() {
+        let error = build(Path::new("/no/program"), &[], &[]).expect_err("there is none");
+        assert_eq!(error.path, Path::new("/no/program"));
     }
 }
