@@ -102,8 +102,8 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Adds the fields of `inner`, a cursor over the bytes that have no name yet here, and steps
-    /// past the bytes that it named. The names of the fields get this cursor's prefix.
+    /// Takes over the fields of `inner`, which must be a cursor over this cursor's remaining bytes.
+    /// Puts this cursor's prefix before their names. Steps past the bytes that `inner` named.
     pub(super) fn adopt(&mut self, inner: Cursor<'_>) {
         let (start, prefix) = (self.at, self.prefix);
         self.at += inner.at;

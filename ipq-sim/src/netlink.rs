@@ -187,11 +187,11 @@ pub struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// Returns `true` if the buffer takes one more datagram when those that wait in it weigh `used`
-    /// in place of [`self.used`](Self::used) (SOCK-4, NFQ-100). A congested buffer takes none.
-    /// Otherwise an empty one takes any, and another one a datagram with which the sum of `used`
-    /// and `deciding_weight` is within its size. `deciding_weight` is the weight of the new one, or
-    /// 0 on a kernel that does not count it: see
+    /// Returns `true` if the buffer would take one more datagram if those in it weighed `used`,
+    /// whatever [`self.used`](Self::used) is (SOCK-4, NFQ-100). A congested buffer takes none.
+    /// Otherwise it takes any datagram if `used` is 0, and else one for which `used` and
+    /// `deciding_weight` together are at most the size. `deciding_weight` is the new datagram's
+    /// weight, or 0 on a kernel that does not count it: see
     /// [`Kernel::deciding_weight`](crate::Kernel::deciding_weight).
     #[must_use]
     pub const fn takes(self, used: usize, deciding_weight: usize) -> bool {

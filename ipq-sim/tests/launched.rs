@@ -40,8 +40,8 @@ enum Linked {
     StaticallyWithMusl,
 }
 
-/// Returns the path of `kinds.c`, compiled: a program that makes all calls on its socket itself.
-/// Returns `None` if it can't be compiled or launched here.
+/// Compiles `kinds.c`, a program that makes all calls on its socket itself, and returns the
+/// program's path. Returns `None` if it can't be compiled or launched here.
 fn kinds(linked: Linked) -> Option<PathBuf> {
     let flags: &[&str] = match linked {
         Linked::Dynamically => &["-Wl,--as-needed"],

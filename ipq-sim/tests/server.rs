@@ -271,8 +271,8 @@ fn a_datagram_of_no_bytes_is_no_end_of_the_socket() {
     });
 }
 
-/// Runs itself again as a process that may have 64 descriptors, and opens them all before it asks
-/// the server for its descriptor.
+/// Runs itself again as a process that may have 64 descriptors. That process uses up all of them
+/// before it calls `as_fd` on the server, and closes them before a program connects.
 #[test]
 fn a_new_connection_wakes_a_caller_that_had_no_descriptors_left() {
     const NAME: &str = "a_new_connection_wakes_a_caller_that_had_no_descriptors_left";

@@ -77,9 +77,9 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// Returns libipq's number for the error. Returns `None` for a signal, unless the wait was
-    /// [`Wait::Forever`](crate::Wait::Forever): libipq called it an error only then. Several errors
-    /// share a number.
+    /// Returns libipq's number for the error. Several errors share a number. A signal has a number
+    /// only if the wait was [`Wait::Forever`](crate::Wait::Forever), since libipq called it an error
+    /// only then. Otherwise returns `None` for it.
     #[must_use]
     pub const fn number(&self) -> Option<ErrorNumber> {
         Some(match self {

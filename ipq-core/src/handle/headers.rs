@@ -1,4 +1,4 @@
-//! The headers of a queued packet, through the crate `etherparse`.
+//! Parses the headers of a queued packet and repairs its checksums, through the crate `etherparse`.
 
 use super::QueuedPacket;
 use etherparse::checksum::Sum16BitWords;

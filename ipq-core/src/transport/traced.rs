@@ -25,7 +25,7 @@ use std::fmt;
 use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
-/// A call that sent or received a datagram by the transport inside, and its result. A call with
+/// One datagram that the inner transport sent or received, or a call of it that failed. A call with
 /// many datagrams makes an event for each.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {

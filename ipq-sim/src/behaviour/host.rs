@@ -71,7 +71,7 @@ pub(crate) enum EthernetPadding {
     Kept,
 }
 
-/// The length of the longest packet that leaves in one piece.
+/// The rule that says whether a packet of just the MTU's length leaves in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fits {
     /// A packet leaves in one piece if it is no longer than the MTU.

@@ -53,8 +53,8 @@ impl Kernel {
         set_up().map_err(|error| error.to_string())
     }
 
-    /// Starts `program`, with the C library in the directory `library`. Sends the task's packets
-    /// through the queue that the program listens to, and returns what that cost.
+    /// Starts `program`, which loads the libipq.so in the directory `library`. Sends the task's
+    /// packets through the queue that the program listens to, and returns what that cost.
     #[expect(clippy::unused_self, reason = "the namespace and its rule must be there")]
     pub(crate) fn run(&self, program: &Path, library: &Path, task: &Task) -> Result<Measured, Failed> {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;

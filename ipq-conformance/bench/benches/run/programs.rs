@@ -1,5 +1,5 @@
-//! Builds the programs that are run, as users build them: the command `ipq-sim`, the C library, and
-//! programs in C.
+//! Builds the programs that are run, as users build them: the command `ipq-sim`, this project's
+//! libipq.so, and programs in C.
 
 use crate::measure::Failed;
 use std::path::{Path, PathBuf};

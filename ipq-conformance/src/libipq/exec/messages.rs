@@ -53,8 +53,8 @@ struct Around {
 }
 
 impl CallRequest {
-    /// Returns the request for `call`. Its thread, errno and signals are told only to a program
-    /// that is like one in C: `c_library`.
+    /// Returns the request for `call`. The call's thread, errno and signals are included only if
+    /// `c_library` is `true`: the program behaves as a library in C.
     pub(super) fn new(call: &Call, c_library: bool) -> Self {
         let Call {
             thread, errno, signals, ..

@@ -16,7 +16,7 @@ const PROCESS_ID: u32 = 1234;
 /// for.
 const SMALL_BUFFER: i32 = 4096;
 
-/// The most datagrams that a socket with [`SMALL_BUFFER`] may take.
+/// The number of datagrams after which a socket with [`SMALL_BUFFER`] counts as never full.
 const FAR_TOO_MANY: i64 = 1000;
 
 pub(super) fn cases() -> Vec<Case> {

@@ -70,8 +70,8 @@ pub fn inward_in_place(
     translate(&received, buffer, permitted)
 }
 
-/// Translates `datagram` by the template that the datagram `first` makes. Returns `None` if `first`
-/// makes none, or if the template does not match.
+/// Makes a template of the datagram `first`, and translates `datagram` by it. Returns `None` if
+/// `first` gives no template, or if the template can't translate `datagram`.
 #[must_use]
 pub fn inward_by_template(
     first: &[u8],

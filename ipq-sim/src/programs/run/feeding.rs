@@ -131,7 +131,7 @@ impl Way {
 pub(super) enum Hold {
     /// The capture's next record has not been read yet, or the capture has ended.
     NoRecord,
-    /// The next packet's queue has no listener; or no rule queues the packet, and no queue has a
+    /// The next packet's queue has no listener. For a packet that no rule queues: no queue has a
     /// listener.
     NoListener,
     /// The program of this socket may not have read all its packets, and there may be no room for
@@ -541,9 +541,9 @@ impl<'a> Feeding<'a> {
     }
 }
 
-/// Observes one turn of the server, in which it moves messages between the program and the kernel.
-/// At [`Rate::AsRead`] feeds packets as the program's messages make room for them. Notes what the
-/// messages do, and traces them for `watch`.
+/// Observes the server for one turn, while it passes messages between the program and the kernel.
+/// Traces each message to `watch`, and notes for the report what it did. At [`Rate::AsRead`] also
+/// feeds packets as the program's messages make room for them.
 pub(super) struct Turn<'t, 'r> {
     pub(super) feeding: &'t mut Feeding<'r>,
     pub(super) watch: &'t mut dyn Watch,

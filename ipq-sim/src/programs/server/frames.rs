@@ -114,8 +114,8 @@ pub(super) enum End {
 enum Known {
     /// Nothing is known: the program may have read frames since the last look.
     Not,
-    /// The program was seen stopped in a call that may close descriptors. Since then no message
-    /// came from it, and no frame was put on the connection. All frames there count as unread.
+    /// All frames on the connection count as unread. The program was seen stopped in a call that
+    /// may close descriptors; since then it has sent no message, and no frame was added.
     Exactly,
     /// As `Exactly`, but frames were put on the connection once since. They count as unread, too.
     ButForLater,

@@ -39,8 +39,8 @@ pub(super) struct Waiting<T> {
     count: usize,
 }
 
-/// A place of the table, for one packet. It is aligned to 128 bytes, so that it begins with a cache
-/// line: a verdict then touches as few cache lines as the size allows.
+/// A place of the table, for one packet. It is aligned to 128 bytes, so that it starts where a cache
+/// line starts: a verdict then touches as few cache lines as the size allows.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Place<T> {
@@ -206,7 +206,8 @@ impl<T> Waiting<T> {
     }
 }
 
-/// Returns the index in the table of the place for an arrival. An empty table has no such place.
+/// Returns the index in the table of the place for an arrival. If the table is empty, returns some
+/// number, at which `get` finds no place.
 fn index<T>(table: &[Place<T>], arrival: Arrival) -> usize {
     arrival as usize & table.len().wrapping_sub(1)
 }

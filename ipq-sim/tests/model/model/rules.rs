@@ -117,8 +117,8 @@ pub(crate) enum IdPools {
 /// What else comes from the pools of entries on a kernel whose notes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// `true` if each entry is freed before its note when a queue is emptied. The next packet then
-    /// gets the id of the youngest one.
+    /// `true` if each packet's entry is freed before its note when packets are dropped from a queue
+    /// without a verdict. The next packet then gets the id of the youngest packet that was dropped.
     pub(crate) flushed_after_entries: bool,
     /// `true` if each open socket holds a record of the pool of the IPv6 entries.
     pub(crate) sockets_have_records: bool,
