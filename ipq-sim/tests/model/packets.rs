@@ -209,7 +209,7 @@ impl PacketPlan {
     }
 
     /// Returns the packet's body: a UDP header, whatever the protocol, and bytes that count up.
-    /// With protocol ICMPv6, a type replaces the first byte.
+    /// With protocol `ICMPv6`, a type replaces the first byte.
     fn body(&self) -> Vec<u8> {
         let mut body = UdpHeader {
             source_port: 4000,

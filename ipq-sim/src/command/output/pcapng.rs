@@ -8,7 +8,7 @@
 
 use super::Destination;
 use ipq_sim::Fate;
-use ipq_sim::pcapng::{Block, MOST_INTERFACES, block, link, option};
+use ipq_sim::pcapng::{Block, MOST_INTERFACES, link, option};
 use ipq_sim::programs::run::{CaptureClock, OwnPacket, PacketReport};
 use std::collections::HashMap;
 use std::fmt::Write as _;
