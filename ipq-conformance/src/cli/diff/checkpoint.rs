@@ -176,7 +176,8 @@ impl Keeper {
 
 /// Returns the figures in a checkpoint, but with the number of sequences from `fresh`; `fresh`
 /// itself if there is no file. An error if the file can't be read, is no checkpoint, is of another
-/// diff or partition, or has a `next` outside the sequences of `fresh`.
+/// diff or partition, or has a `next` that is neither a sequence of `fresh` nor the one right after
+/// the last.
 fn resumed(path: &Path, fresh: Figures) -> Result<Figures, String> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)) {

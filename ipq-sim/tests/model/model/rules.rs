@@ -114,7 +114,8 @@ pub(crate) enum IdPools {
     WithNotes(Notes),
 }
 
-/// What else comes from the pools of entries on a kernel whose notes do.
+/// How a kernel uses the pools of entries if its notes come from them, too: the order in which a
+/// flush frees notes and entries, and who else takes records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
     /// `true` if each packet's entry is freed before its note when packets are dropped from a queue
