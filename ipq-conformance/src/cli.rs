@@ -20,6 +20,7 @@ mod vm;
 #[cfg(target_os = "linux")]
 mod world;
 
+use crate::diff::Plan;
 use crate::partition::Partition;
 use crate::suite::Level;
 use crate::world::{Setup, WorldError, WorldFactory};
@@ -407,6 +408,24 @@ impl Part {
             Self::IpQueue => "ip_queue",
             Self::Nfqueue => "nfqueue",
         }
+    }
+
+    /// Returns a setup by which a world shows whether it has the part's queues.
+    fn setup(self) -> Setup {
+        match self {
+            Self::IpQueue => Setup::default(),
+            Self::Nfqueue => Setup::with_numbered_queues(Vec::new()),
+        }
+    }
+
+    /// Returns the plan that `seed` generates for the part's queues, and the name of a recording of
+    /// it.
+    fn scenario(self, seed: u64) -> (Plan, String) {
+        let plan = match self {
+            Self::IpQueue => Plan::generate(seed),
+            Self::Nfqueue => Plan::generate_numbered(seed),
+        };
+        (plan, format!("generated-{seed}"))
     }
 }
 

@@ -5,10 +5,10 @@ pub(super) mod checkpoint;
 use super::progress::Progress;
 use super::run::quoted;
 use super::{DiffArguments, End, Failure, Part, find_world, unable, unless_possible};
-use crate::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
+use crate::diff::{Compared, Divergence, KnownDivergences, Pair};
 use crate::recording::write_all;
 use crate::replay::ReplayError;
-use crate::world::{Setup, WorldFactory};
+use crate::world::WorldFactory;
 use checkpoint::{Choice, Figures, Found, Keeper};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -31,10 +31,7 @@ pub(super) fn diff(
         seed: arguments.seed,
     };
     let (first, second) = (find_world(worlds, first)?, find_world(worlds, second)?);
-    let setup = match arguments.part {
-        Part::IpQueue => Setup::default(),
-        Part::Nfqueue => Setup::with_numbered_queues(Vec::new()),
-    };
+    let setup = arguments.part.setup();
     for world in [&first, &second] {
         if let Some(end) = unless_possible(world.as_ref(), &setup) {
             return Ok(end);
@@ -89,15 +86,11 @@ fn compare_rest(
     }
     let progress = Progress::new(cases, "sequences");
     progress.skip(done);
-    let generate = match arguments.part {
-        Part::IpQueue => Plan::generate,
-        Part::Nfqueue => Plan::generate_numbered,
-    };
     let end = left.end;
     let part = arguments.partition;
     let chosen = left.filter(|seed| part.is_none_or(|part| part.has_number(seed - first)));
     let mut kept = Ok(());
-    let compared = compare_all(pair, generate, chosen, |seed, compared| {
+    let compared = compare_all(pair, arguments.part, chosen, |seed, compared| {
         progress.skip(seed + 1 - figures.next);
         kept = count(figures, seed, compared).and_then(|()| keeper.keep(figures));
         kept.is_ok() && figures.difference.is_none()
@@ -153,12 +146,12 @@ fn show(pair: Pair<'_>, part: Part, found: &Found, output: &mut impl Write) -> i
     writeln!(output, "{recording}")
 }
 
-/// Compares the worlds on the plan that `generate` makes from each seed, and passes the results to
+/// Compares the worlds on the plan that each seed generates for `part`, and passes the results to
 /// `judge` in the order of `seeds` until `judge` returns `false`. Runs several plans at a time if
 /// both worlds allow it. The first error ends the comparison, and is returned.
 fn compare_all(
     pair: Pair<'_>,
-    generate: fn(u64) -> Plan,
+    part: Part,
     seeds: impl Iterator<Item = u64> + Send,
     mut judge: impl FnMut(u64, Compared) -> bool,
 ) -> Result<(), ReplayError> {
@@ -180,7 +173,8 @@ fn compare_all(
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 while let Some((place, seed)) = next() {
-                    let compared = pair.compare(&generate(seed), &format!("generated-{seed}"));
+                    let (plan, name) = part.scenario(seed);
+                    let compared = pair.compare(&plan, &name);
                     if sender.send((place, (seed, compared))).is_err() {
                         break;
                     }

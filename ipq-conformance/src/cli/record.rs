@@ -3,13 +3,13 @@
 
 use super::suggest::refuse_unknown;
 use super::{End, Failure, Part, RecordArguments, find_world, unable, unless_possible};
-use crate::diff::{self, Plan};
+use crate::diff;
 use crate::partition::Partition;
 use crate::recording::{Embedded, Reader, Recording, write_all};
 use crate::replay::{ReplayError, record as record_on};
 use crate::suite::runner::Runner;
 use crate::suite::{Case, Filter, KnownDifferences, Outcome, cases};
-use crate::world::{Rule, Setup, Spread, Step, Target, World, WorldFactory};
+use crate::world::{Rule, Spread, Step, Target, World, WorldFactory};
 use std::fmt::Display;
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -17,13 +17,9 @@ use std::sync::Arc;
 pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArguments) -> Result<End, Failure> {
     let factory = find_world(worlds, &arguments.world)?;
     refuse_unknown(&arguments.cases, &[])?;
-    let setup = match arguments.part {
-        Part::IpQueue => Setup::default(),
-        Part::Nfqueue => Setup::with_numbered_queues(Vec::new()),
-    };
     // Each case tells for itself what it needs of the world.
     if arguments.cases.is_empty()
-        && let Some(end) = unless_possible(factory.as_ref(), &setup)
+        && let Some(end) = unless_possible(factory.as_ref(), &arguments.part.setup())
     {
         return Ok(end);
     }
@@ -127,14 +123,10 @@ impl Recorder {
         let after = first.checked_add(count);
         let seeds = first..after.ok_or_else(|| unable("there are not so many seeds: give a smaller --seed"))?;
         for seed in seeds {
-            let name = format!("generated-{seed}");
+            let (plan, name) = part.scenario(seed);
             if self.is_elsewhere(&name) {
                 continue;
             }
-            let plan = match part {
-                Part::IpQueue => Plan::generate(seed),
-                Part::Nfqueue => Plan::generate_numbered(seed),
-            };
             let recorded = self
                 .create()
                 .and_then(|mut world| diff::record(&plan, &name, world.as_mut()));
