@@ -67,8 +67,8 @@ impl Ids {
 
     /// Returns the step as it is to be done in this world. An `ip_queue` verdict that a known
     /// socket sends to the kernel gets this world's packet id, if one is known for the recorded id;
-    /// all else stays. Notes that a socket is opened, duplicated or closed, and that
-    /// a verdict is sent.
+    /// all else stays. Notes that a socket is opened, duplicated or closed, and that a verdict is
+    /// sent.
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {

@@ -207,6 +207,7 @@ mod tests {
         assert!(notice.contains("run --transcripts DIR"), "{notice}");
         assert!(lines.len() <= MOST_TRANSCRIPT_BYTES && lines.starts_with(|letter: char| letter.is_ascii_digit()));
         assert!(whole.ends_with(lines));
+        assert_eq!(end_of("short\n".into()), "short\n");
         let as_long_as_may_be = "x\n".repeat(MOST_TRANSCRIPT_BYTES / 2);
         assert_eq!(end_of(as_long_as_may_be.clone()), as_long_as_may_be);
         let no_line = "x".repeat(MOST_TRANSCRIPT_BYTES + 1);
