@@ -245,12 +245,10 @@ impl<'a> Feeding<'a> {
             link_header: packet.link_header,
             ..self.run.entry()
         };
-        if self.began.is_none() {
-            self.began = Some(self.now);
-            if matches!(self.run.client, Client::Anybody(_)) {
-                self.last_event = self.now;
-            }
+        if self.began.is_none() && matches!(self.run.client, Client::Anybody(_)) {
+            self.last_event = self.now;
         }
+        self.began.get_or_insert(self.now);
         let used = |kernel: &Kernel| {
             let buffer = way.listener.and_then(|socket| kernel.receive_buffer(socket));
             buffer.map_or(0, |buffer| buffer.used)
