@@ -16,6 +16,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+#[cfg(feature = "laboratory")]
+use std::sync::{LazyLock, mpsc};
 use std::time::{Duration, Instant};
 
 /// The number of bytes that a child may write without a line feed: 16 MiB.
@@ -282,6 +284,22 @@ impl Child {
         Ok(status)
     }
 
+    /// Kills the child, and lets a thread wait for its end. If that thread waits for 16 children
+    /// already, waits until it has room for another.
+    #[cfg(feature = "laboratory")]
+    pub(crate) fn leave(mut self) {
+        /// The way to the thread that drops children, which waits for the end of each.
+        static LEFT: LazyLock<mpsc::SyncSender<Child>> = LazyLock::new(|| {
+            let (sender, left) = mpsc::sync_channel(16);
+            std::thread::spawn(move || left.into_iter().for_each(drop));
+            sender
+        });
+        // Fails only if the child is over already.
+        let _ = self.process.kill();
+        // Without the thread, the child comes back with the error, and is dropped here.
+        let _ = LEFT.send(self);
+    }
+
     /// Waits until the child has ended, and returns its exit status. Kills it after 5 seconds.
     fn wait_for_end(&mut self) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + GRACE;
@@ -367,6 +385,20 @@ mod tests {
         assert_eq!(line, Line::Read(b"done".to_vec()));
         assert_eq!(child.take_printed(), "x".repeat(MOST_PRINTED));
         assert_eq!(child.take_printed(), "");
+    }
+
+    #[test]
+    #[cfg(feature = "laboratory")]
+    fn a_child_that_is_left_is_killed_and_waited_for() {
+        let child = Child::spawn(Command::new("sleep").arg("60")).expect("there is such a command");
+        let process = format!("/proc/{}", child.process.id());
+        child.leave();
+        // It is gone when it was waited for, and not before.
+        let deadline = Instant::now() + PATIENCE;
+        while std::path::Path::new(&process).exists() {
+            assert!(Instant::now() < deadline, "the child lives on, or nobody waited for it");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]

@@ -84,6 +84,16 @@ impl World for NfQueueWorld {
     }
 }
 
+/// The world's namespace is its own, so nobody needs to wait until the kernel has cleared it away,
+/// which takes longer than most cases do.
+impl Drop for NfQueueWorld {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.leave();
+        }
+    }
+}
+
 /// The laboratory and the sockets of an nfqueue world, in the world's own process.
 #[derive(Debug)]
 pub(super) struct NfQueueHost {
