@@ -227,13 +227,14 @@ fn awkward_uses_go_as_they_went_with_the_original(
     }
 }
 
+/// The environment variable `IPQ_HANDLES` asks for another number of handles than ten thousand.
 #[test]
-fn a_hundred_thousand_handles_leave_no_memory_and_no_descriptor_behind() {
+fn thousands_of_handles_leave_no_memory_and_no_descriptor_behind() {
     let capture = packets("cycles", 1);
     if let Some(run) = Under::AddressSanitizer.run(capture, &source("awkward.c")) {
         let report = run
             .argument("create-destroy")
-            .argument("100000")
+            .argument(std::env::var("IPQ_HANDLES").unwrap_or_else(|_| "10000".to_owned()))
             // No packet comes to this program, so the run waits for its end.
             .patience(Duration::from_mins(5))
             .go()

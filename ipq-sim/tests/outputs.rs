@@ -311,7 +311,7 @@ fn a_capture_that_nobody_listens_to_or_that_has_no_packet_to_feed_is_no_success(
         ),
     ] {
         let path = saved(&format!("untried-{name}.pcap"), &capture);
-        let output = run(&["--patience", "1", "--pcap", &path], &pass()).output().unwrap();
+        let output = run(&["--patience", "3", "--pcap", &path], &pass()).output().unwrap();
         assert!(errors(&output).ends_with(expected), "{}", errors(&output));
         assert_eq!(output.status.code(), Some(3));
     }
