@@ -89,6 +89,8 @@ pub enum Name {
     Open {
         /// The index of the argument, counted from 0, that points to the path.
         path: usize,
+        /// The form of the next argument, which says how to open the file.
+        form: OpenForm,
     },
     /// `access`, `faccessat` or `faccessat2`: asks whether the file at a path may be used.
     Access {
@@ -110,6 +112,15 @@ pub enum Name {
     /// A call that may close descriptors: `close` of a descriptor up to 1023, `close_range`,
     /// `dup2`, `dup3`, `execve`, `execveat` or `exit_group`.
     Closing,
+}
+
+/// The form of the argument by which a program says how to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OpenForm {
+    /// `open` or `openat`: flags, such as `O_CLOEXEC`.
+    Flags,
+    /// `openat2`: a pointer to a `struct open_how`, which begins with the flags as 64 bits.
+    How,
 }
 
 /// The system call by which a program sends, and its arguments after the descriptor.

@@ -47,7 +47,7 @@ mod sending;
 mod sys;
 mod table;
 
-pub use call::{Call, FIRST_RAW, FIRST_WITH_SENDER, Name, Privileged, SendForm, StatusForm};
+pub use call::{Call, FIRST_RAW, FIRST_WITH_SENDER, Name, OpenForm, Privileged, SendForm, StatusForm};
 pub use launch::{LaunchError, Launched, Watch, can_launch, launch, launch_guarded, no_new_process};
 pub use listener::Listener;
 pub use process::{Activity, Process, activity, holders, holds};

@@ -1,7 +1,7 @@
 //! The system calls that the filter watches or refuses, with their numbers on the architectures
 //! that the launcher knows.
 
-use crate::call::{FIRST_RAW, FIRST_WITH_SENDER, Name, Privileged, SendForm, StatusForm};
+use crate::call::{FIRST_RAW, FIRST_WITH_SENDER, Name, OpenForm, Privileged, SendForm, StatusForm};
 
 /// A comparison of the lower 32 bits of a call's argument with a number. The first field is the
 /// argument's index.
@@ -317,8 +317,9 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool, raw: bool) -
 
 type Table = (u32, u32, &'static [(u32, What)]);
 
-const OPEN: What = What::Named(Name::Open { path: 0 });
-const OPEN_AT: What = What::Named(Name::Open { path: 1 });
+const OPEN: What = open(0, OpenForm::Flags);
+const OPEN_AT: What = open(1, OpenForm::Flags);
+const OPEN_AT_2: What = open(1, OpenForm::How);
 const ACCESS: What = What::Named(Name::Access { path: 0 });
 const ACCESS_AT: What = What::Named(Name::Access { path: 1 });
 const STATUS_AT: What = status(1, 2, StatusForm::Plain);
@@ -329,6 +330,10 @@ const RECEIVE_FROM: What = What::Named(Name::ReceiveFrom);
 
 const fn send(form: SendForm) -> What {
     What::Named(Name::Send(form))
+}
+
+const fn open(path: usize, form: OpenForm) -> What {
+    What::Named(Name::Open { path, form })
 }
 
 const fn status(path: usize, into: usize, form: StatusForm) -> What {
@@ -383,7 +388,7 @@ const X86_64: &[(u32, What)] = &[
     (55, What::Named(Name::GetOption)),
     (2, OPEN),
     (257, OPEN_AT),
-    (437, OPEN_AT),
+    (437, OPEN_AT_2),
     (21, ACCESS),
     (269, ACCESS_AT),
     (439, ACCESS_AT),
@@ -433,7 +438,7 @@ const I386: &[(u32, What)] = &[
     (365, What::Named(Name::GetOption)),
     (5, OPEN),
     (295, OPEN_AT),
-    (437, OPEN_AT),
+    (437, OPEN_AT_2),
     (33, ACCESS),
     (307, ACCESS_AT),
     (439, ACCESS_AT),
@@ -486,7 +491,7 @@ const AARCH64: &[(u32, What)] = &[
     (208, What::Named(Name::SetOption)),
     (209, What::Named(Name::GetOption)),
     (56, OPEN_AT),
-    (437, OPEN_AT),
+    (437, OPEN_AT_2),
     (48, ACCESS_AT),
     (439, ACCESS_AT),
     (79, STATUS_AT),

@@ -123,10 +123,10 @@ fn invalid(header: &Header, abi: Abi) -> Requirement {
             "MSG-2",
             "a request needs a positive port id and the flags REQUEST and not MULTI",
         ),
-        (None, MessageType::Packet) => requirement("MSG-9", "only the kernel sends packet messages"),
         (None, _) if (header.length as usize) < Header::BYTES + abi.request_bytes() => {
             requirement("MSG-7", "the message is shorter than its structure")
         }
+        (None, MessageType::Packet) => requirement("MSG-9", "only the kernel sends packet messages"),
         (None, MessageType::Mode) => requirement("MSG-8", "copy modes are 0, 1 and 2"),
         (None, _) => requirement("VER-1", "verdicts are 0, 1 and 3 to 5"),
     }
@@ -186,6 +186,7 @@ mod tests {
     #[case::unknown_type(Errno::EINVAL, header(MessageType::from_wire(0x14), 24), "MSG-4")]
     #[case::packet(Errno::EINVAL, header(MessageType::Packet, 24), "MSG-9")]
     #[case::short(Errno::EINVAL, header(MessageType::Verdict, 8), "MSG-7")]
+    #[case::short_packet(Errno::EINVAL, header(MessageType::Packet, 8), "MSG-7")]
     #[case::mode(Errno::EINVAL, header(MessageType::Mode, 24), "MSG-8")]
     #[case::verdict(Errno::EINVAL, header(MessageType::Verdict, 24), "VER-1")]
     fn an_answer_is_explained_by_the_first_rule_that_is_broken(

@@ -20,7 +20,9 @@ use crate::kernel::Kernel;
 use crate::netlink::SocketId;
 use ipq_core::transport::unix::calls::{self, ProcFile, SocketOption};
 use ipq_core::{Errno, Family, PortId};
-use ipq_launcher::{Activity, Call, FIRST_RAW, FIRST_WITH_SENDER, Listener, Name, Privileged, Process, no_new_process};
+use ipq_launcher::{
+    Activity, Call, FIRST_RAW, FIRST_WITH_SENDER, Listener, Name, OpenForm, Privileged, Process, no_new_process,
+};
 use receiving::Receiving;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
@@ -326,7 +328,7 @@ impl Server {
     ) -> io::Result<()> {
         match call.name {
             Name::Socket => return self.answer_socket(kernel, observer, launched, call),
-            Name::Open { path } => return launched.answer_open(kernel, call, path),
+            Name::Open { path, form } => return launched.answer_open(kernel, call, path, form),
             Name::Access { path } => {
                 return launched.answer_about_file(kernel, call, path, |listener| listener.answer(call, 0));
             }
@@ -545,14 +547,22 @@ impl Launched {
     /// is the path of a queue's file in /proc, gives the caller a file with the emulated kernel's
     /// text, or fails the call with ENOENT if the emulated kernel lacks the file. Otherwise lets
     /// this machine's kernel carry out the call.
-    fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
+    fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize, form: OpenForm) -> io::Result<()> {
         let Some(file) = self.proc_file(call, path) else {
             return self.listener.proceed(call);
         };
+        let flags = match form {
+            OpenForm::Flags => call.int(path + 1),
+            OpenForm::How => {
+                let mut flags = [0; 8];
+                if !self.listener.read(call, call.address(path + 1), &mut flags) {
+                    return self.listener.proceed(call);
+                }
+                u64::from_ne_bytes(flags) as i32
+            }
+        };
         match proc_text(kernel, file) {
-            Ok(file) => self
-                .listener
-                .give(call, file.as_fd(), call.int(path + 1) & CLOSE_ON_EXEC != 0),
+            Ok(file) => self.listener.give(call, file.as_fd(), flags & CLOSE_ON_EXEC != 0),
             Err(Errno(errno)) => self.listener.refuse(call, errno),
         }
     }
