@@ -212,7 +212,7 @@ fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &R
         };
         rest = following;
         match message.kind() {
-            kind if !message.header.flags.contains(Flags::REQUEST) || kind < FIRST_TYPE => {}
+            _ if !message.header.flags.contains(Flags::REQUEST) => {}
             BATCH_BEGIN => return Vec::new(),
             BATCH_END => {
                 answers.extend(acknowledged(&message).filter(|_| sound));

@@ -133,6 +133,24 @@ pub(super) fn cases() -> Vec<Case> {
             batch_for_nftables,
         ),
         kernel(
+            "nfq-messages/batch-in-host-order",
+            "A batch may name nftables in the machine's own byte order",
+            &["NFQ-52"],
+            batch_in_host_order,
+        ),
+        kernel(
+            "nfq-messages/batch-of-another-generation",
+            "A batch that names another generation of the ruleset is refused with ERESTART",
+            &["NFQ-52"],
+            batch_of_another_generation,
+        ),
+        kernel(
+            "nfq-messages/batch-with-a-beginning-that-is-no-request",
+            "A second beginning without the flag REQUEST is refused like each message of a batch",
+            &["NFQ-52"],
+            batch_with_a_beginning_that_is_no_request,
+        ),
+        kernel(
             "nfq-messages/batch-that-is-not-sound",
             "A second beginning takes away all answers to a batch",
             &["NFQ-52"],
@@ -407,8 +425,40 @@ fn batch_for_an_unknown_subsystem(subject: &Subject) -> CaseResult {
 const NFTABLES: u16 = 10;
 
 fn batch_for_nftables(subject: &Subject) -> CaseResult {
+    is_a_batch_for_nftables(subject, &QueueRequest::batch_begin(NFTABLES))
+}
+
+fn batch_in_host_order(subject: &Subject) -> CaseResult {
+    is_a_batch_for_nftables(subject, &QueueRequest::batch_begin(NFTABLES.to_be()))
+}
+
+fn batch_of_another_generation(subject: &Subject) -> CaseResult {
+    // Of `struct nfgenmsg`'s attributes for batches: the generation, of which 0 is any.
+    const GENERATION: u16 = 1;
+    let begin = |generation| QueueRequest::batch_begin(NFTABLES).number(GENERATION, generation);
     let socket = subject.open_queues()?;
-    let begin = QueueRequest::batch_begin(NFTABLES).bytes();
+    let other = begin(0xffff_0000).bytes();
+    socket.send(&[&other[..], &QueueRequest::bind(QUEUE).ack().bytes()].concat())?;
+    socket.expect_refusal(Errno(85), &other)?;
+    socket.expect_nothing()?;
+    is_a_batch_for_nftables(subject, &begin(0))
+}
+
+fn batch_with_a_beginning_that_is_no_request(subject: &Subject) -> CaseResult {
+    let socket = subject.open_queues()?;
+    let begin = QueueRequest::batch_begin(NFTABLES);
+    let second = begin.clone().flags(0).sequence(1).bytes();
+    let end = QueueRequest::new(QueueRequest::BATCH_END, NFTABLES).bytes();
+    socket.send(&[&begin.bytes()[..], &second, &end].concat())?;
+    socket.expect_refusal(Errno::EINVAL, &second)?;
+    socket.expect_nothing()
+}
+
+/// Checks that a batch that begins with the message `begin` is one for `nftables`: each message in
+/// it is refused by itself.
+fn is_a_batch_for_nftables(subject: &Subject, begin: &QueueRequest) -> CaseResult {
+    let socket = subject.open_queues()?;
+    let begin = begin.bytes();
     let bind = QueueRequest::bind(QUEUE).ack().sequence(1).bytes();
     let verdict = QueueRequest::verdict(QUEUE, value::ACCEPT, 1).sequence(2).bytes();
     let end = QueueRequest::new(QueueRequest::BATCH_END, NFTABLES).bytes();
