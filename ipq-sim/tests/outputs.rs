@@ -284,37 +284,30 @@ fn a_program_that_lost_its_capability_is_refused_as_by_a_kernel(#[case] when: &s
     }
 }
 
-#[test]
-fn a_capture_that_nobody_listens_to_or_that_has_no_packet_to_feed_is_no_success() {
+#[rstest]
+#[case::of_ipv6(pcap::RAW_IP, vec![ipv6()], "packets went to the queue of IPv6, and the program listened to the queue of IPv4\n")]
+#[case::of_arp(1, vec![[&[2; 12][..], &[8, 6], &[0; 28]].concat()], "nothing was fed: none of the capture's 1 packets could be\n")]
+#[case::empty(1, vec![], "nothing was fed: the capture has no packets\n")]
+fn a_capture_that_nobody_listens_to_or_that_has_no_packet_to_feed_is_no_success(
+    #[case] link_type: u32,
+    #[case] packets: Vec<Vec<u8>>,
+    #[case] expected: &str,
+) {
     if !have(&[]) {
         return;
     }
-    let mut ipv6 = Vec::new();
+    let name = format!("untried-{link_type}-{}.pcap", packets.len());
+    let path = saved(&name, &capture_of(link_type, &packets));
+    let output = run(&["--patience", "3", "--pcap", &path], &pass()).output().unwrap();
+    assert!(errors(&output).ends_with(expected), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(3));
+}
+
+fn ipv6() -> Vec<u8> {
+    let mut packet = Vec::new();
     let builder = PacketBuilder::ipv6([1; 16], [2; 16], 64).udp(1, 2);
-    builder.write(&mut ipv6, b"hello").unwrap();
-    let arp = [&[2; 12][..], &[8, 6], &[0; 28]].concat();
-    for (name, capture, expected) in [
-        (
-            "ipv6",
-            capture_of(pcap::RAW_IP, &[ipv6]),
-            "packets went to the queue of IPv6, and the program listened to the queue of IPv4\n",
-        ),
-        (
-            "arp",
-            capture_of(1, &[arp]),
-            "nothing was fed: none of the capture's 1 packets could be\n",
-        ),
-        (
-            "none",
-            capture_of(1, &[]),
-            "nothing was fed: the capture has no packets\n",
-        ),
-    ] {
-        let path = saved(&format!("untried-{name}.pcap"), &capture);
-        let output = run(&["--patience", "3", "--pcap", &path], &pass()).output().unwrap();
-        assert!(errors(&output).ends_with(expected), "{}", errors(&output));
-        assert_eq!(output.status.code(), Some(3));
-    }
+    builder.write(&mut packet, b"hello").unwrap();
+    packet
 }
 
 #[rstest]
