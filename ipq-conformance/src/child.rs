@@ -284,8 +284,8 @@ impl Child {
         Ok(status)
     }
 
-    /// Kills the child, and lets a thread wait for its end. If that thread waits for 16 children
-    /// already, waits until it has room for another.
+    /// Kills the child, and returns before its end, for which a thread waits. Blocks only while 16
+    /// other children are waiting for that thread.
     #[cfg(feature = "laboratory")]
     pub(crate) fn leave(mut self) {
         /// The way to the thread that drops children, which waits for the end of each.

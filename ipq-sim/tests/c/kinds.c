@@ -57,6 +57,9 @@ static unsigned int port(void)
 	return local.nl_pid;
 }
 
+/* The number of the call on every machine. C libraries from before 2020 do not name it. */
+#define OPENAT2 437
+
 static int proc_pid(void)
 {
 	char text[512] = "";
@@ -66,13 +69,11 @@ static int proc_pid(void)
 	int file = open("/proc/net/ip_queue", O_RDONLY), pid = -1;
 
 	CHECK(file >= 0 && read(file, text, sizeof text - 1) > 0 && fcntl(file, F_GETFD) == 0 && close(file) == 0);
-#ifdef SYS_openat2
-	file = syscall(SYS_openat2, -100, "/proc/net/ip_queue", how, sizeof how);
+	file = syscall(OPENAT2, -100, "/proc/net/ip_queue", how, sizeof how);
 	CHECK(file >= 0 && fcntl(file, F_GETFD) == FD_CLOEXEC && close(file) == 0);
 	how[0] = 0;
-	file = syscall(SYS_openat2, -100, "/proc/net/ip_queue", how, sizeof how);
+	file = syscall(OPENAT2, -100, "/proc/net/ip_queue", how, sizeof how);
 	CHECK(file >= 0 && fcntl(file, F_GETFD) == 0 && close(file) == 0);
-#endif
 	CHECK(stat("/proc/net/ip_queue", &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0444));
 	CHECK(lstat("/proc/net/ip6_queue", &status) == 0 && stat("/proc/net/ip_que", &status) == -1 && errno == ENOENT);
 	CHECK(syscall(SYS_statx, -100, "/proc/net/ip_queue", 0, 0x7ff, extended) == 0 && (((unsigned short *)extended)[14] & S_IFREG));

@@ -433,13 +433,14 @@ fn batch_in_host_order(subject: &Subject) -> CaseResult {
 }
 
 fn batch_of_another_generation(subject: &Subject) -> CaseResult {
-    // Of `struct nfgenmsg`'s attributes for batches: the generation, of which 0 is any.
+    /// The attribute that names a generation of the ruleset. The generation 0 stands for any.
     const GENERATION: u16 = 1;
+    const ERESTART: Errno = Errno(85);
     let begin = |generation| QueueRequest::batch_begin(NFTABLES).number(GENERATION, generation);
     let socket = subject.open_queues()?;
     let other = begin(0xffff_0000).bytes();
     socket.send(&[&other[..], &QueueRequest::bind(QUEUE).ack().bytes()].concat())?;
-    socket.expect_refusal(Errno(85), &other)?;
+    socket.expect_refusal(ERESTART, &other)?;
     socket.expect_nothing()?;
     is_a_batch_for_nftables(subject, &begin(0))
 }

@@ -116,7 +116,11 @@ pub(super) fn broken(asked: &Request, message_type: MessageType, errno: Errno) -
         Errno::EINVAL if matches!(asked, Request::Verdict(..) | Request::Batch(..)) => {
             requirement("NFQ-61", "the value of a verdict is 0, 1 or 3 to 5")
         }
-        Errno::EINVAL if decides => requirement("NFQ-60", "a verdict has a header"),
+        // What is quoted may end before the verdict, so either rule may be the one that is broken.
+        Errno::EINVAL if decides => requirement(
+            "NFQ-60, NFQ-61",
+            "a verdict has a header, and its value is 0, 1 or 3 to 5",
+        ),
         Errno::EINVAL if matches!(asked, Request::Setting(_, Setting::Flags(_))) => {
             requirement("NFQ-21", "flags come with a mask")
         }
@@ -176,7 +180,7 @@ mod tests {
 
     #[rstest]
     #[case(message_type::VERDICT, Errno::ENOENT, Some("NFQ-60"))]
-    #[case(message_type::VERDICT, Errno::EINVAL, Some("NFQ-60"))]
+    #[case(message_type::VERDICT, Errno::EINVAL, Some("NFQ-60, NFQ-61"))]
     #[case(message_type::CONFIG, Errno::EBUSY, Some("NFQ-24"))]
     #[case(message_type::CONFIG, Errno::ENODEV, Some("NFQ-27"))]
     #[case(0x0100, Errno::EINVAL, Some("NFQ-47"))]
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_refused_is_told_from_a_missing_header() {
+    fn a_verdict_whose_value_is_refused_is_explained_by_the_value() {
         let verdict = asked(message_type::VERDICT, vec![(2, vec![0, 0, 0, 2, 0, 0, 0, 9])]);
         let rule = broken(&verdict, MessageType::from_wire(message_type::VERDICT), Errno::EINVAL);
         assert_eq!(rule.map(|requirement| requirement.id), Some("NFQ-61"));
